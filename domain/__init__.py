@@ -1,0 +1,1 @@
+"""What every part of Borough agrees on: words, messages, codec, topics, quantities, ports, errors."""

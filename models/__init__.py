@@ -1,0 +1,1 @@
+"""Online models and quality tests: pure, one pass, no look-ahead, no clock."""

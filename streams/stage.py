@@ -1,0 +1,52 @@
+"""The contract of a stage, and what passes through the stages.
+
+A stage serves one area. It has no clock, no socket and no await; it takes a :class:`Flow` and returns one. Reading
+``streams/pipeline.py`` next tells the whole story.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from domain.messages import Anticipated, Finding, Forecast, Health, Quarantined
+from domain.scores import Judged, Scores
+from domain.windows import Aggregates
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What has become of one frame, or of one tick, so far.
+
+    Attributes:
+        now: the area's watermark, epoch ms: event time up to which the log has been written.
+        readings: accepted readings of this frame; empty on a tick.
+        closed: aggregates published by this step (closed windows and revisions).
+        scored: readings or 1-minute means that were scored, ``scores`` what was said of them.
+    """
+
+    area: str
+    now: int
+    readings: Judged = field(default_factory=Judged.empty)
+    closed: list[Aggregates] = field(default_factory=list)
+    scored: Judged = field(default_factory=Judged.empty)
+    scores: Scores | None = None
+    findings: list[Finding] = field(default_factory=list)
+    forecasts: list[Forecast] = field(default_factory=list)
+    anticipated: list[Anticipated] = field(default_factory=list)
+    health: list[Health] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+
+
+class Stage(Protocol):
+    """One step of the pipeline for one area."""
+
+    kind: ClassVar[str]
+    version: ClassVar[str]
+
+    def on_frame(self, flow: Flow) -> Flow: ...
+
+    def on_tick(self, flow: Flow) -> Flow: ...
+
+    def snapshot(self) -> dict[str, Any]: ...
+
+    def restore(self, payload: Mapping[str, Any]) -> None: ...
