@@ -1,0 +1,49 @@
+"""What lies where in the data folder, and the note by which other commands find the running service."""
+
+import json
+import os
+from pathlib import Path
+
+from domain.errors import Misconfigured
+
+HISTORY = "history.duckdb"
+ALERTS = "alerts.sqlite"
+OUTBOX = "outbox.sqlite"
+CHECKPOINTS = "checkpoints.sqlite"
+SERVICE = "service.json"
+
+
+def prepare(folder: Path) -> Path:
+    """Make the folder. Raises: Misconfigured: it cannot be made or written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise Misconfigured(
+            f"data folder {folder} is not writable ({error.strerror}): change --data-dir (BOROUGH_DATA_DIR) or its rights"
+        ) from None
+    return folder
+
+
+def record_service(folder: Path, url: str) -> None:
+    """Note the address of the service that runs on this folder."""
+    temporary = folder / (SERVICE + ".new")
+    temporary.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+    temporary.replace(folder / SERVICE)
+
+
+def forget_service(folder: Path) -> None:
+    (folder / SERVICE).unlink(missing_ok=True)
+
+
+def recorded_service(folder: Path) -> str | None:
+    """The noted address, if the process that wrote it still lives."""
+    try:
+        note = json.loads((folder / SERVICE).read_text(encoding="utf-8"))
+        url, pid = str(note["url"]), int(note["pid"])
+        os.kill(pid, 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return url
