@@ -2,19 +2,40 @@
 
 import os
 import sys
+from typing import Annotated, Any
 
 import typer
+from typer._click.exceptions import NoArgsIsHelpError, UsageError
+from typer.core import TyperGroup
 
 from domain.errors import BoroughError, Misconfigured, Rejected
 from service import cli_run
 
+
+class _Sections(TyperGroup):
+    """Lists the commands under headings; plain text, because importing Rich's help costs a quarter of a second."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command: Any = self.get_command(ctx, name)
+            if command is not None and not command.hidden:
+                heading = getattr(command, "rich_help_panel", None) or "Commands"
+                sections.setdefault(heading, []).append((name, command.get_short_help_str(formatter.width - 18)))
+        for heading, rows in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+
 app = typer.Typer(
+    cls=_Sections,
+    rich_markup_mode=None,
     name="borough",
     help="Live alerts, quality flags and history from a city's traffic, air and energy sensors.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 RUN, PART, HISTORY, CARE = "Run", "Parts of a distributed run", "History and recordings", "Set up and check"
 app.command(rich_help_panel=RUN)(cli_run.demo)
@@ -23,15 +44,28 @@ for _part in (cli_run.worker, cli_run.gateway, cli_run.web, cli_run.alerts, cli_
     app.command(rich_help_panel=PART)(_part)
 
 
+@app.callback()
+def _borough(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and end.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"borough {installed('borough')}")
+        raise typer.Exit
+
+
 def main() -> None:
     """Run the command line. Exit code 0 done, 1 failed, 2 a setting or an input must be changed, 130 interrupted."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except UsageError as error:
+        _fail_usage(error)
     except (Misconfigured, Rejected) as error:
-        _fail(error, 2)
+        _fail(str(error), 2)
     except BoroughError as error:
-        _fail(error, 1)
-    except KeyboardInterrupt:
+        _fail(str(error), 1)
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except BrokenPipeError:
         # The reader (head, less) has gone: nothing to report, but Python would complain when it flushes at exit.
@@ -39,6 +73,14 @@ def main() -> None:
         sys.exit(1)
 
 
-def _fail(error: BoroughError, code: int) -> None:
-    print("borough: " + " ".join(str(error).split()), file=sys.stderr)
+def _fail_usage(error: UsageError) -> None:
+    if isinstance(error, NoArgsIsHelpError):
+        print(error.format_message())
+        sys.exit(2)
+    where = error.ctx.command_path if error.ctx else "borough"
+    _fail(f"{error.format_message().rstrip('.')}; see '{where} --help'", 2)
+
+
+def _fail(message: str, code: int) -> None:
+    print("borough: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(code)

@@ -57,12 +57,11 @@ def with_settings(*parts: str, **defaults: Any) -> Callable[[Callable[..., int |
 def _option(row: Row, default: Any) -> inspect.Parameter:
     """A setting as a flag: text (the table's kind reads it, so that every source is checked alike), or a switch."""
     switch = row.kind.metavar == "YES|NO"
-    says = "" if default in ("", None) or row.secret or switch else f" [default: {default}]"
+    says = "" if default in ("", None) or row.secret or switch else f" (default: {default})"
     option = typer.Option(
-        *([f"{row.flag}/--no-{row.flag[2:]}"] if switch else [row.flag]),
+        row.flag,
         metavar=None if switch else row.kind.metavar,
         help=row.help + says,
-        rich_help_panel="Settings",
         show_default=False,
     )
     annotation = Annotated[bool | None, option] if switch else Annotated[str | None, option]

@@ -23,7 +23,7 @@ def demo(
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
 ) -> int:
-    """Try it: the whole system in one process, on a simulated town."""
+    """Try everything in one process, on a simulated town."""
     for_s = duration_s(for_, "--for")
     from service.demo import demo as run_demo
 
@@ -32,7 +32,7 @@ def demo(
 
 @with_settings("broker", "store", "web", "sensors", "gateway", "analysis", *ALWAYS)
 def serve(settings: Settings) -> int:
-    """Run everything on your own sensors: gateway, worker, alerts, store and web in one process."""
+    """Run everything in one process, on your own sensors."""
     from service.assemble import serve as run_serve
 
     return run_serve(settings)
@@ -40,31 +40,31 @@ def serve(settings: Settings) -> int:
 
 @with_settings("broker", "sensors", "analysis", *ALWAYS)
 def worker(settings: Settings) -> int:
-    """Distributed run: analyse readings (start as many as you like)."""
+    """Analyse readings; start as many as you like."""
     return _part("worker", settings)
 
 
 @with_settings("broker", "web", "sensors", "gateway", *ALWAYS)
 def gateway(settings: Settings) -> int:
-    """Distributed run: take readings in over HTTP and bring them to the broker."""
+    """Take readings in over HTTP, bring them to the broker."""
     return _part("gateway", settings)
 
 
 @with_settings("broker", "store", "web", "sensors", *ALWAYS)
 def web(settings: Settings) -> int:
-    """Distributed run: the pages, the live feed and the query API."""
+    """Serve the pages, the live feed and the query API."""
     return _part("web", settings)
 
 
 @with_settings("broker", *ALWAYS)
 def alerts(settings: Settings) -> int:
-    """Distributed run: the alert desk; it makes alerts of findings (one for all areas)."""
+    """Make alerts of findings; one for all areas."""
     return _part("alerts", settings)
 
 
 @with_settings("broker", "store", *ALWAYS)
 def store(settings: Settings) -> int:
-    """Distributed run: write every result to the store."""
+    """Write every result to the store."""
     return _part("store", settings)
 
 
