@@ -1,0 +1,128 @@
+"""Topics: made by ``borough provision``, checked by ``doctor`` and at start-up. Blocking; use it from a thread."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from connectors.kafka_publisher import MESSAGE_BYTES_MAX
+from connectors.kafka_security import PLAIN, KafkaSecurity
+from domain.errors import Misconfigured, Unavailable
+from domain.topics import ALERTS, CHECKPOINTS, COMPACTED, PARTITIONS, READINGS, TOPICS
+
+READINGS_DAYS = 7
+CHECKPOINT_BYTES_MAX = 64 << 20
+_DAY_MS = 86_400_000
+_MINUTE_MS = 60_000
+
+
+def topic_configs(topic: str) -> dict[str, str]:
+    """The broker-side settings of a topic, as Kafka names them."""
+    configs = {"max.message.bytes": str(MESSAGE_BYTES_MAX)}
+    if topic in READINGS:
+        configs["retention.ms"] = str(READINGS_DAYS * _DAY_MS)
+    if topic in COMPACTED:
+        configs["cleanup.policy"] = "compact"
+    if topic == CHECKPOINTS:
+        configs |= {
+            "max.message.bytes": str(CHECKPOINT_BYTES_MAX),
+            "segment.bytes": str(2 * CHECKPOINT_BYTES_MAX),  # compaction starts behind the open segment: roll often
+            "segment.ms": str(10 * _MINUTE_MS),
+            "min.cleanable.dirty.ratio": "0.1",
+            "min.compaction.lag.ms": str(5 * _MINUTE_MS),  # a state overtaken by a zombie is still there to be chosen
+        }
+    if topic == ALERTS:
+        configs["delete.retention.ms"] = str(READINGS_DAYS * _DAY_MS)
+    return configs
+
+
+def provision(
+    address: str, security: KafkaSecurity = PLAIN, *, replication_factor: int = 1, timeout_s: float = 10.0
+) -> list[str]:
+    """Make the topics that are missing; return their names. Done twice, it changes nothing.
+
+    Raises:
+        Unavailable: the broker cannot be reached, or cannot make a topic just now.
+        Misconfigured: a topic exists with another number of partitions, or the broker refuses one as it is asked for.
+    """
+    with _client(address, security, timeout_s) as admin:
+        found = _partitions(admin)
+        wrong = [line for line in _problems(found) if not line.endswith(_MISSING)]
+        if wrong:
+            raise Misconfigured("; ".join(wrong))
+        missing = [topic for topic in TOPICS if topic not in found]
+        if not missing:
+            return []
+        answer = admin.create_topics(
+            {
+                topic: {
+                    "num_partitions": PARTITIONS,
+                    "replication_factor": replication_factor,
+                    "configs": topic_configs(topic),
+                }
+                for topic in missing
+            },
+            raise_errors=False,
+        )
+        made = []
+        for row in answer["topics"]:
+            error = for_code(row["error_code"])
+            if row["error_code"] == 0:
+                made.append(row["name"])
+            elif error is not TopicAlreadyExistsError:  # somebody else was quicker
+                said = f"Kafka at {address} does not make topic {row['name']}: {row.get('error_message') or error}"
+                raise Unavailable(said) if getattr(error, "retriable", False) else Misconfigured(said)
+        return made
+
+
+def check(address: str, security: KafkaSecurity = PLAIN, *, timeout_s: float = 10.0) -> list[str]:
+    """What is wrong with the topics, one sentence each; empty when all is well.
+
+    Raises:
+        Unavailable: the broker cannot be reached.
+    """
+    with _client(address, security, timeout_s) as admin:
+        return _problems(_partitions(admin))
+
+
+_MISSING = "is missing: run `borough provision`"
+
+
+def _problems(found: dict[str, int]) -> list[str]:
+    problems = []
+    for topic in TOPICS:
+        if topic not in found:
+            problems.append(f"topic {topic} {_MISSING}")
+        elif found[topic] != PARTITIONS:
+            problems.append(
+                f"topic {topic} has {found[topic]} partitions, not {PARTITIONS}: "
+                f"delete it or make it anew with {PARTITIONS} partitions"
+            )
+    return problems
+
+
+def _partitions(admin: Any) -> dict[str, int]:
+    """Topic → number of partitions, of all topics that exist."""
+    names = set(admin.list_topics()).intersection(TOPICS)
+    if not names:
+        return {}
+    return {row["name"]: len(row["partitions"]) for row in admin.describe_topics(sorted(names))}
+
+
+@contextlib.contextmanager
+def _client(address: str, security: KafkaSecurity, timeout_s: float) -> Iterator[Any]:
+    try:
+        admin = KafkaAdminClient(
+            bootstrap_servers=address,
+            bootstrap_timeout_ms=int(timeout_s * 1_000),
+            request_timeout_ms=int(timeout_s * 1_000),
+            **security.options(),
+        )
+        try:
+            yield admin
+        finally:
+            admin.close()
+    except (KafkaError, OSError) as error:
+        raise Unavailable(f"Kafka at {address} cannot be reached: {error or type(error).__name__}") from None
