@@ -9,7 +9,7 @@ from typer._click.exceptions import NoArgsIsHelpError, UsageError
 from typer.core import TyperGroup
 
 from domain.errors import BoroughError, Misconfigured, Rejected
-from service import cli_run
+from service import cli_backtest, cli_check, cli_query, cli_replay, cli_run
 
 
 class _Sections(TyperGroup):
@@ -42,9 +42,15 @@ app.command(rich_help_panel=RUN)(cli_run.demo)
 app.command(rich_help_panel=RUN)(cli_run.serve)
 for _part in (cli_run.worker, cli_run.gateway, cli_run.web, cli_run.alerts, cli_run.store):
     app.command(rich_help_panel=PART)(_part)
+app.command(rich_help_panel=HISTORY)(cli_replay.replay)
+app.command(rich_help_panel=HISTORY)(cli_backtest.backtest)
+app.add_typer(cli_query.query, name="query", help="Print history: table, CSV or JSON.", rich_help_panel=HISTORY)
+app.add_typer(cli_query.export, name="export", help="Write history to CSV or Parquet files.", rich_help_panel=HISTORY)
+for _check in (cli_check.settings, cli_check.doctor, cli_check.provision):
+    app.command(rich_help_panel=CARE)(_check)
 
 
-@app.callback()
+@app.callback(no_args_is_help=True)
 def _borough(
     version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and end.")] = False,
 ) -> None:

@@ -9,7 +9,7 @@ from domain.errors import Misconfigured
 HISTORY = "history.duckdb"
 ALERTS = "alerts.sqlite"
 OUTBOX = "outbox.sqlite"
-CHECKPOINTS = "checkpoints.sqlite"
+CHECKPOINTS = "checkpoints"  # a folder
 SERVICE = "service.json"
 
 
@@ -22,7 +22,8 @@ def prepare(folder: Path) -> Path:
         probe.unlink()
     except OSError as error:
         raise Misconfigured(
-            f"data folder {folder} is not writable ({error.strerror}): change --data-dir (BOROUGH_DATA_DIR) or its rights"
+            f"data folder {folder} is not writable ({error.strerror}): "
+            "change --data-dir (BOROUGH_DATA_DIR) or the rights of the folder"
         ) from None
     return folder
 

@@ -13,7 +13,7 @@ from domain.errors import Misconfigured, shorten
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """``read`` raises ValueError for what it cannot use; ``says`` completes "'abc' is not …"; ``metavar`` is for help."""
+    """``read`` raises ValueError for what it cannot use; ``says`` completes "'abc' is not …"."""
 
     read: Callable[[Any], Any]
     says: str

@@ -1,0 +1,171 @@
+"""``replay``: recorded readings through the running system, at a chosen speed."""
+
+import gzip
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from domain.errors import Misconfigured, Rejected
+from domain.readings import Readings
+from domain.times import format_time
+from service import api_client
+from service.cli_options import AsJson, readable, with_settings
+from service.cli_progress import Meter
+from service.data_dir import recorded_service
+from service.settings import Settings
+
+_CHUNK = 5_000  # readings in a request: well below the gateway's 1 MiB also when they do not compress
+_STEP_S = 0.5  # wall time covered by a request when a speed is given
+_PATIENCE_S = 300.0
+
+
+@dataclass
+class Tally:
+    """What has become of the readings of a replay; ``examples`` are the first few rejections."""
+
+    accepted: int = 0
+    rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    first: int | None = None
+    last: int | None = None
+
+
+@with_settings("place", "client", "web", "sensors")
+def replay(
+    settings: Settings,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Readings: CSV (also .gz) or Parquet with time,series,value.")
+    ],
+    speed: Annotated[
+        str, typer.Option(metavar="X|max", help="Recorded seconds that pass in a second; max: as fast as it goes.")
+    ] = "max",
+    as_json: AsJson = False,
+) -> int:
+    """Send recorded readings through the running system."""
+    pace = _pace(speed)
+    readable(file, "FILE")
+    if settings.sensors:
+        _check_sensors(file, settings.sensors)
+    base = settings.api_url or recorded_service(settings.data_dir) or settings.api
+    started = time.monotonic()
+    tally = send(file, base, pace)
+    _report(tally, time.monotonic() - started, as_json)
+    return 0 if tally.accepted or not tally.rejected else 1
+
+
+def send(file: Path, base: str, pace: float | None) -> Tally:
+    """Post the readings of ``file`` in the order of time. Raises: Rejected, Unavailable, Misconfigured."""
+    from connectors.tables_in import read_readings
+
+    url = f"{base}/v1/replay?gateway=replay-{_fingerprint(file)}"
+    headers = {"Content-Type": "text/csv", "Content-Encoding": "gzip"}
+    tally = Tally()
+    with Meter("replay", "readings") as meter:
+        clock = _Clock(pace)
+        for chunk in _slices(read_readings(file), pace):
+            clock.wait_until(int(chunk.t[-1]))
+            answer = api_client.post_patiently(
+                url, gzip.compress(_csv(chunk), 1), headers, patience_s=_PATIENCE_S, waiting=meter.note
+            )
+            _count(tally, chunk, answer)
+            meter.advance(len(chunk), f"at {format_time(int(chunk.t[-1]))}")
+    return tally
+
+
+class _Clock:
+    """Event time against the wall clock: ``pace`` recorded seconds a second, None for no waiting."""
+
+    def __init__(self, pace: float | None) -> None:
+        self._pace = pace
+        self._origin: tuple[int, float] | None = None
+
+    def wait_until(self, event_ms: int) -> None:
+        if self._pace is None:
+            return
+        now = time.monotonic()
+        self._origin = self._origin or (event_ms, now)
+        due = self._origin[1] + (event_ms - self._origin[0]) / 1_000 / self._pace
+        if due > now:
+            time.sleep(due - now)
+
+
+def _slices(chunks: Iterator[Readings], pace: float | None) -> Iterator[Readings]:
+    """Requests of at most ``_CHUNK`` readings; with a pace, each also covers at most ``_STEP_S`` of wall time."""
+    import numpy as np
+
+    for chunk in chunks:
+        at = 0
+        while at < len(chunk):
+            end = min(at + _CHUNK, len(chunk))
+            if pace is not None:
+                horizon = int(chunk.t[at]) + int(pace * _STEP_S * 1_000)
+                end = min(end, max(at + 1, int(np.searchsorted(chunk.t, horizon, side="right"))))
+            yield chunk.take(np.arange(at, end))
+            at = end
+
+
+def _csv(chunk: Readings) -> bytes:
+    series = chunk.series
+    lines = ["time,series,value"]
+    for i, t, x in zip(chunk.i.tolist(), chunk.t.tolist(), chunk.x.tolist(), strict=True):
+        lines.append(f"{format_time(t)},{series[i]},{'' if x != x else repr(x)}")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _count(tally: Tally, chunk: Readings, answer: dict[str, Any]) -> None:
+    rejected = answer["rejected"]
+    tally.accepted += int(answer["accepted"])
+    # The list may be shortened by the server: what was not accepted was rejected.
+    tally.rejected += len(chunk) - int(answer["accepted"])
+    tally.reasons.update(f"{item['field']}: {item['reason']}" for item in rejected)
+    tally.examples += rejected[: max(0, 5 - len(tally.examples))]
+    tally.first = int(chunk.t[0]) if tally.first is None else tally.first
+    tally.last = int(chunk.t[-1])
+
+
+def _report(tally: Tally, seconds: float, as_json: bool) -> None:
+    period = [None if ms is None else format_time(ms) for ms in (tally.first, tally.last)]
+    if as_json:
+        summary = {"accepted": tally.accepted, "rejected": tally.rejected, "reasons": dict(tally.reasons.most_common())}
+        print(json.dumps({**summary, "first": period[0], "last": period[1], "seconds": round(seconds, 3)}))
+        return
+    print(f"{tally.accepted} readings accepted, {tally.rejected} rejected, in {seconds:.1f} s", file=sys.stderr)
+    for reason, count in tally.reasons.most_common(10):
+        print(f"  {count} × {reason}", file=sys.stderr)
+
+
+def _pace(text: str) -> float | None:
+    try:
+        pace = 0.0 if text == "max" else float(text.removesuffix("x"))
+        if not 0 <= pace < 1e9:
+            raise ValueError
+    except ValueError:
+        raise Misconfigured(f"--speed: '{text}' is not a positive number or 'max'") from None
+    return pace or None
+
+
+def _fingerprint(file: Path) -> str:
+    """Names the recording, so that the same file sent again counts once."""
+    from hashlib import file_digest
+
+    with file.open("rb") as raw:
+        return file_digest(raw, "sha256").hexdigest()[:12]
+
+
+def _check_sensors(file: Path, sensors: Path) -> None:
+    """Raises: Rejected: the recording has sensors that the table does not know; some are named."""
+    from connectors.tables_in import read_readings, read_sensors
+
+    known = {row.sensor for row in read_sensors(sensors)}
+    named = {series.partition("/")[0] for chunk in read_readings(file) for series in chunk.series}
+    strange = sorted(named - known)
+    if strange:
+        raise Rejected("sensors", ", ".join(strange[:5]), f"{len(strange)} sensors of {file} are not in {sensors}")
