@@ -10,7 +10,7 @@ import numpy as np
 from domain.errors import Rejected, Rejection
 from domain.readings import Frame, Readings, Tick
 from domain.series import parse_series
-from domain.times import parse_time
+from domain.times import format_time, parse_time
 from domain.windows import Aggregates
 
 VERSION = 1
@@ -72,6 +72,15 @@ def encode_frame(frame: Frame) -> bytes:
 
 def encode_tick(tick: Tick) -> bytes:
     return _encoder.encode(_TickWire(VERSION, tick.gateway, tick.seq, tick.time))
+
+
+def encode_loose(readings: Readings, begin: int, end: int) -> bytes:
+    """Readings ``begin`` to ``end`` as a JSON array of single readings; only finite values can travel so."""
+    part = slice(begin, end)
+    rows = zip(readings.i[part].tolist(), readings.t[part].tolist(), readings.x[part].tolist(), strict=True)
+    return _encoder.encode(
+        [{"time": format_time(t), "series": readings.series[i], "value": x} for i, t, x in rows if isfinite(x)]
+    )
 
 
 def decode(raw: bytes) -> Frame | Tick | Loose:
@@ -202,7 +211,7 @@ class _AggregatesWire(msgspec.Struct):
     min: list[float]
     max: list[float]
     last: list[float]
-    coverage: list[float]
+    coverage: list[float | None]  # null: the interval of the series is not known yet
     flag: list[int]
     revision: list[int]
 

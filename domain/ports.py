@@ -32,6 +32,16 @@ class Publisher(Protocol):
         """Return when everything sent before is durable (see design, flow 4). Raises: Unavailable."""
 
 
+class Progress(Protocol):
+    """How a consumer says what it has made durable, for brokers that are themselves only memory."""
+
+    def taken(self, consumer: str, topic: str, partition: int, next_offset: int) -> None:
+        """``consumer`` never has to read anything before ``next_offset`` again."""
+
+    async def pressed(self, consumer: str) -> None:
+        """Return when a publisher is short of room until ``consumer`` takes more: time for a checkpoint."""
+
+
 class Checkpoints(Protocol):
     """Keeps the newest state of each topic and partition. ``key`` is ``topic-partition``."""
 

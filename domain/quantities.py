@@ -7,11 +7,11 @@ measurement in this unit, so it is refused at the door or quarantined. Adding a 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from math import inf
 
 from domain.errors import Rejected
 
 _GENERIC = re.compile(r"generic\.[\w\-]{1,64}")
+_GENERIC_MAX = 1e300  # keeps sums of a window finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ QUANTITIES = {row.name: row for row in _ROWS}
 
 @lru_cache(maxsize=10_000)
 def quantity(name: str) -> Quantity:
-    """The row for ``name``; any ``generic.<name>`` is accepted without bounds.
+    """The row for ``name``; any ``generic.<name>`` is accepted, its bounds are learned later.
 
     Raises:
         Rejected: the quantity is not in the table.
@@ -72,5 +72,5 @@ def quantity(name: str) -> Quantity:
     if row is not None:
         return row
     if _GENERIC.fullmatch(name):
-        return Quantity(name, "", -inf, inf)
+        return Quantity(name, "", -_GENERIC_MAX, _GENERIC_MAX)
     raise Rejected("series", name, "unknown quantity; known are " + ", ".join(QUANTITIES) + " and generic.<name>")

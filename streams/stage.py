@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from domain.messages import Anticipated, Finding, Forecast, Health, Quarantined
+from domain.readings import Readings
 from domain.scores import Judged, Scores
 from domain.windows import Aggregates
+from streams.area_clock import NEVER
+from streams.quarantine import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +21,22 @@ class Flow:
     """What has become of one frame, or of one tick, so far.
 
     Attributes:
+        tick: the latest tick of the topic and partition, epoch ms, ``NEVER`` before the first.
+        arrived: the readings of the frame as they came; None on a tick.
         now: the area's watermark, epoch ms: event time up to which the log has been written.
         readings: accepted readings of this frame; empty on a tick.
-        closed: aggregates published by this step (closed windows and revisions).
+        unused: readings that do not count and why: flag MISSING (reported as missing) or FAIL (cannot be true).
+        closed: aggregates published by this step (closed windows and revisions); ``i`` is the row in the area.
         scored: readings or 1-minute means that were scored, ``scores`` what was said of them.
     """
 
     area: str
-    now: int
+    origin: Origin
+    tick: int
+    arrived: Readings | None = None
+    now: int = NEVER
     readings: Judged = field(default_factory=Judged.empty)
+    unused: Judged = field(default_factory=Judged.empty)
     closed: list[Aggregates] = field(default_factory=list)
     scored: Judged = field(default_factory=Judged.empty)
     scores: Scores | None = None

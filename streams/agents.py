@@ -1,0 +1,88 @@
+"""The Faust agents: the only place where the stream library is met. Each moves messages between Kafka and one taker.
+
+Everything is named here, for names travel on the wire: app ids are consumer groups. Values stay raw bytes, events are
+held un-acknowledged until the taker says so, and nothing may leave an agent (an exception there would acknowledge and
+lose the message).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faust
+import structlog
+
+from domain import topics
+
+log = structlog.get_logger(__name__)
+
+Take = Callable[[str, int, int, bytes, Callable[[], None]], Awaitable[None]]
+Revoke = Callable[[Iterable[tuple[str, int]]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """One agent: its name, its consumer group and what it reads."""
+
+    name: str
+    group: str
+    topics: tuple[str, ...]
+
+
+ANALYSE = AgentSpec("analyse", "borough-analyse", topics.READINGS)
+ALERTS = AgentSpec("alerts", "borough-alerts", (topics.FINDINGS, topics.ALERT_ACTIONS))
+STORE = AgentSpec("store", "borough-store", topics.RESULTS)
+
+
+def make_app(spec: AgentSpec, broker: str, data_dir: Path, take: Take, revoke: Revoke | None = None) -> faust.App:
+    """An app with one agent; start it with ``await app.start()``, never through Faust's own command line.
+
+    Args:
+        broker: ``host:port``.
+        data_dir: Faust insists on a folder of its own; nothing of ours is kept there.
+        take: given topic, partition, offset, value and a callable that acknowledges.
+        revoke: told which partitions are taken away.
+    """
+    app = faust.App(
+        spec.group,
+        broker=f"kafka://{broker}",
+        datadir=str(data_dir / "faust" / spec.name),
+        store="memory://",
+        key_serializer="raw",
+        value_serializer="raw",
+        autodiscover=False,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        consumer_auto_offset_reset="earliest",
+        broker_commit_interval=0.5,
+        stream_wait_empty=False,  # with events held back, the default hangs on stop
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=2.0,
+    )
+    channel = app.topic(*spec.topics, key_serializer="raw", value_serializer="raw")
+
+    async def deliver(stream: Any) -> None:
+        async for event in stream.noack().events():
+            message = event.message
+            try:
+                await take(message.topic, message.partition, message.offset, message.value or b"", event.ack)
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                # A bug of ours: leaving would lose the message, so it stays un-acknowledged for the next start.
+                log.exception("message could not be taken", topic=message.topic, offset=message.offset)
+
+    app.agent(channel, name=spec.name)(deliver)
+    if revoke is not None:
+        app.on_partitions_revoked.connect(_on_revoked(revoke), weak=False)
+    return app
+
+
+def _on_revoked(revoke: Revoke) -> Callable[..., Awaitable[None]]:
+    async def revoked(_: Any, partitions: Iterable[Any], **__: Any) -> None:
+        revoke([(place.topic, place.partition) for place in partitions])
+
+    return revoked

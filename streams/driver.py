@@ -1,0 +1,93 @@
+"""The same stages in memory, as fast as it goes: for backtests, replay checks and tests."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from domain.errors import Rejected
+from domain.readings import Frame, Readings, Tick
+from domain.sensors import Event, SensorRegister
+from domain.series import parse_series
+from domain.times import DAY_MS, HOUR_MS
+from domain.topics import partition_of, topic_of
+from streams.analyser import Analyser, Step
+from streams.setup import Setup
+
+_GATEWAY = "driver"
+
+
+class Driver:
+    """Feeds analysers with frames and ticks, each topic and partition in the order it would have in the log."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._analysers: dict[tuple[str, int], Analyser] = {}
+        self._seq = 0
+
+    def apply(self, topic: str, partition: int, raw: bytes) -> Step:
+        """One message as it stands in a topic."""
+        return self._analyser(topic, partition).apply(raw)
+
+    def run(self, chunks: Iterable[Readings], events: Iterable[Event] = ()) -> Iterator[Step]:
+        """Readings in the order of time, cut into frames; a tick at the end of each span, events in between.
+
+        Args:
+            chunks: readings sorted by time, within and across chunks.
+            events: maintenance events.
+        """
+        due = sorted(events, key=lambda event: event.time)
+        end = None
+        for chunk in chunks:
+            for span_end, part in _spans(chunk):
+                if end is not None and span_end != end:
+                    yield from self._pass_time(end, due)
+                end = span_end
+                yield from self._frames(part)
+        if end is not None:
+            yield from self._pass_time(end + self._setup.patience.lateness_ms, due)
+
+    def _frames(self, readings: Readings) -> Iterator[Step]:
+        places = [_place(self._setup.register, name) for name in readings.series]
+        for topic, area in dict.fromkeys(places):
+            mine = np.array([place == (topic, area) for place in places])
+            part = readings.take(mine[readings.i])
+            self._seq += 1
+            frame = Frame(_GATEWAY, self._seq, area, part)
+            yield self._analyser(topic, partition_of(area)).on_message(frame)
+
+    def _pass_time(self, now: int, due: list[Event]) -> Iterator[Step]:
+        while due and due[0].time <= now:
+            event = due.pop(0)
+            for analyser in self._analysers.values():
+                analyser.on_event(event)
+        for analyser in self._analysers.values():
+            self._seq += 1
+            yield analyser.on_message(Tick(_GATEWAY, self._seq, now))
+
+    def _analyser(self, topic: str, partition: int) -> Analyser:
+        place = (topic, partition)
+        if place not in self._analysers:
+            self._analysers[place] = self._setup.analyser(topic, partition)
+        return self._analysers[place]
+
+
+def _place(register: SensorRegister, series: str) -> tuple[str, str]:
+    """Topic and area; what has no place goes where it is put aside."""
+    try:
+        name = parse_series(series)
+    except Rejected:
+        return "readings.energy", ""
+    sensor = register.find(name.sensor)
+    return topic_of(name.quantity), sensor.area if sensor else ""
+
+
+def _spans(readings: Readings) -> Iterator[tuple[int, Readings]]:
+    """Cut at whole hours, or at whole days where readings are far apart; yields the end of the span (epoch ms)."""
+    if not len(readings):
+        return
+    covered = max(1, int(readings.t[-1] - readings.t[0]))
+    span = HOUR_MS if len(readings) / len(readings.series) * HOUR_MS > 4 * covered else DAY_MS
+    which = readings.t // span
+    cuts = np.flatnonzero(np.diff(which)) + 1
+    for begin, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(readings)], strict=True):
+        yield int((which[begin] + 1) * span), readings.take(np.arange(begin, stop))

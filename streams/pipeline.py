@@ -1,0 +1,42 @@
+"""The pipeline: read this first.
+
+    frame or tick → validate → window → detect → forecast → maintain → records
+
+Each stage takes a :class:`~streams.stage.Flow` and returns it with more in it. There is one pipeline per area; areas
+live in an :class:`~streams.analyser.Analyser`, one per topic and partition; a :class:`~streams.worker.Worker` feeds
+analysers from Kafka, the :class:`~streams.driver.Driver` feeds them from memory. The stages do not know which.
+"""
+
+from dataclasses import dataclass
+
+from models.quality import SensorQuality
+
+from models.registry import detector
+from streams.board import Board
+from streams.detect import DetectStage
+from streams.forecast import ForecastStage
+from streams.maintain import MaintainStage
+from streams.stage import Stage
+from streams.validate import ValidateStage
+from streams.window import WindowStage
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The stages of one area in their order; ``maintain`` is named because events go to it directly."""
+
+    stages: tuple[Stage, ...]
+    maintain: MaintainStage
+
+
+def pipeline(board: Board, detector_name: str) -> Pipeline:
+    """A fresh pipeline. Raises: Misconfigured: no detector has this name."""
+    maintain = MaintainStage(board)
+    stages = (
+        ValidateStage(board, SensorQuality()),
+        WindowStage(board),
+        DetectStage(board, detector(detector_name)),
+        ForecastStage(board),
+        maintain,
+    )
+    return Pipeline(stages, maintain)

@@ -1,0 +1,27 @@
+"""What an analyser is made with: the register, how long to wait, which detector."""
+
+from dataclasses import dataclass
+
+from domain.sensors import SensorRegister
+from streams.analyser import Analyser
+from streams.area import Area
+from streams.area_clock import Patience
+from streams.board import Board
+from streams.pipeline import pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The same setup gives the same results in every way of running."""
+
+    register: SensorRegister
+    patience: Patience
+    detector: str
+
+    def analyser(self, topic: str, partition: int) -> Analyser:
+        """A fresh one. Raises: Misconfigured: no detector has this name."""
+        return Analyser(topic, partition, self.register, self._area)
+
+    def _area(self, name: str) -> Area:
+        board = Board.of(name, self.register, self.patience)
+        return Area(board, pipeline(board, self.detector))

@@ -1,0 +1,75 @@
+"""State as bytes: ``(kind, version, payload)`` in MessagePack, numpy arrays as an extension type; never a pickle."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+
+from domain.errors import Rejected
+
+_ARRAY = 1
+
+
+class Kept(Protocol):
+    """What has state to keep."""
+
+    kind: str
+    version: str
+
+    def snapshot(self) -> dict[str, Any]: ...
+
+    def restore(self, payload: Mapping[str, Any]) -> None: ...
+
+
+def pack(value: object) -> bytes:
+    """Plain values, dicts, lists, bytes and numpy arrays of numbers to bytes."""
+    return _encoder.encode(value)
+
+
+def unpack(raw: bytes) -> Any:
+    """Inverse of :func:`pack`; arrays come back writable.
+
+    Raises:
+        Rejected: not something that ``pack`` has written.
+    """
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.DecodeError, ValueError, TypeError) as error:
+        raise Rejected("state", raw[:40], f"not a state: {error}") from None
+
+
+def snapshot(part: Kept) -> dict[str, Any]:
+    return {"kind": part.kind, "version": part.version, "payload": part.snapshot()}
+
+
+def restore(part: Kept, kept: Mapping[str, Any]) -> None:
+    """Raises: Rejected: the state is of another kind or version; it must be built anew from the log."""
+    if (kept["kind"], kept["version"]) != (part.kind, part.version):
+        raise Rejected(
+            "state", f"{kept['kind']} {kept['version']}", f"this program keeps {part.kind} version {part.version}"
+        )
+    part.restore(kept["payload"])
+
+
+def _to_extension(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        head = msgspec.msgpack.encode((value.dtype.str, value.shape))
+        return msgspec.msgpack.Ext(
+            _ARRAY, len(head).to_bytes(2, "little") + head + np.ascontiguousarray(value).tobytes()
+        )
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be kept as state")
+
+
+def _from_extension(code: int, data: memoryview) -> object:
+    if code != _ARRAY:
+        raise ValueError(f"unknown extension {code}")
+    size = int.from_bytes(data[:2], "little")
+    dtype, shape = msgspec.msgpack.decode(data[2 : 2 + size])
+    return np.frombuffer(data[2 + size :], dtype=np.dtype(dtype)).reshape(shape).copy()
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_to_extension)
+_decoder = msgspec.msgpack.Decoder(ext_hook=_from_extension)

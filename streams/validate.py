@@ -1,0 +1,159 @@
+"""Stage: what counts, what is put aside, and the first flags.
+
+Of a frame's readings some cannot be used (unknown sensor, impossible value, impossible or too late time): they go to
+quarantine. The rest enters the reading log, where a repeat is left out and a correction replaces. What is new and in
+order is judged by the quality tests; what comes out of order keeps flag 2, for those tests need the order.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.flags import Flag, Test, from_rank, rank
+from domain.readings import Floats, Ints, Readings, Rows
+from domain.scores import Judged
+from models.contract import QualityTests
+from streams.area_clock import NEVER
+from streams.board import Board
+from streams.quarantine import put_aside
+from streams.reading_log import CORRECTION, NEW, REPEAT, TIME_MS_MAX
+from streams.series_index import UNKNOWN, UNUSABLE
+from streams.stage import Flow
+from streams.state import restore, snapshot
+
+Positions = NDArray[np.intp]
+
+
+class ValidateStage:
+    """Admission, repeats, corrections, quality flags; it also keeps the area's clock."""
+
+    kind: ClassVar[str] = "validate"
+    version: ClassVar[str] = "1"
+
+    def __init__(self, board: Board, tests: QualityTests) -> None:
+        self._board = board
+        self._tests = tests
+        self._frontier: Ints = np.empty(0, dtype=np.int64)  # latest event time of each row
+        self._kept_after_pruning = 4_096
+
+    def on_frame(self, flow: Flow) -> Flow:
+        arrived = flow.arrived
+        assert arrived is not None
+        row = self._board.index.rows(arrived.series)[arrived.i]
+        self._grow()
+        aside, left = self._sort_out(row, arrived, flow.tick)
+        missing = np.isnan(arrived.x[left])
+        unused = _unused(row, arrived, left[missing], aside.get("range", left[:0]))
+        left = left[~missing]
+        left = left[np.lexsort((arrived.t[left], row[left]))]
+        readings = self._admit(row[left], arrived.t[left], arrived.x[left])
+        now = self._board.clock.on_frame(int(self._frontier.max(initial=NEVER)), flow.tick)
+        quarantined = put_aside(flow.origin, max(now, flow.tick), arrived, aside)
+        return replace(flow, now=now, readings=readings, unused=unused, quarantined=quarantined)
+
+    def on_tick(self, flow: Flow) -> Flow:
+        return replace(flow, now=self._board.clock.on_tick(flow.tick))
+
+    def keep_from(self) -> Ints:
+        """``int64[rows]``: from which event time on readings of each row may still be needed, epoch ms."""
+        edge = self._frontier - self._board.patience.horizon_ms
+        return np.asarray(edge - np.mod(edge, 3_600_000), dtype=np.int64)
+
+    def _grow(self) -> None:
+        specs = self._board.index.specs
+        if len(self._frontier) < len(specs):
+            fresh = np.full(len(specs) - len(self._frontier), NEVER, dtype=np.int64)
+            self._frontier = np.concatenate((self._frontier, fresh))
+            self._tests.ensure(specs)
+            self._board.interval.ensure(specs)
+
+    def _sort_out(self, row: Rows, arrived: Readings, tick: int) -> tuple[dict[str, Positions], Positions]:
+        """Positions that are put aside, by reason, and those that are left."""
+        aside: dict[str, Positions] = {}
+        left = np.arange(len(row))
+        t, x, index = arrived.t, arrived.x, self._board.index
+
+        def set_aside(reason: str, wrong: NDArray[np.bool_]) -> None:
+            nonlocal left
+            if wrong.any():
+                aside[reason] = left[wrong]
+                left = left[~wrong]
+
+        set_aside("name", row == UNUSABLE)
+        set_aside("unknown", row[left] == UNKNOWN)
+        set_aside("time", (t[left] <= -TIME_MS_MAX) | (t[left] >= TIME_MS_MAX))
+        if tick != NEVER:
+            set_aside("future", t[left] > tick + self._board.patience.future_ms)
+        value, of = x[left], row[left]
+        set_aside("range", (value < index.lower[of]) | (value > index.upper[of]) | np.isinf(value))
+        set_aside("late", t[left] < self._frontier[row[left]] - self._board.patience.horizon_ms)
+        return aside, left
+
+    def _admit(self, row: Rows, t: Ints, x: Floats) -> Judged:
+        """Enter the log; returns what is new or corrected, judged, sorted by (row, t)."""
+        outcome = self._board.log.admit(row, t, x)
+        judged = Judged(row, t, x, np.full(len(row), Flag.NOT_EVALUATED, np.uint8), np.zeros(len(row), np.uint32))
+        corrected = outcome == CORRECTION
+        judged.flag[corrected] = Flag.SUSPECT
+        judged.tests[corrected] |= np.uint32(Test.CORRECTION)
+        behind = t <= self._frontier[row]
+        judged.tests[(outcome == NEW) & behind] |= np.uint32(Test.LATE)
+        fresh = np.flatnonzero((outcome == NEW) & ~behind)
+        if len(fresh):
+            new = judged.take(fresh)
+            self._board.interval.learn(new.row, new.t)
+            flag, tests = self._tests.check(new)
+            judged.flag[fresh] = from_rank(np.maximum(rank(flag), rank(new.flag)))
+            judged.tests[fresh] |= tests
+            np.maximum.at(self._frontier, new.row, new.t)
+        kept = judged.take(_last_of_each(row, t, outcome != REPEAT))
+        self._board.log.set_flags(kept.row, kept.t, kept.flag)
+        self._prune()
+        return kept
+
+    def _prune(self) -> None:
+        """Forget what lies behind the horizon, each time the log has doubled: constant cost per reading."""
+        if len(self._board.log) > 2 * self._kept_after_pruning:
+            self._board.log.forget_before(self.keep_from())
+            self._kept_after_pruning = max(4_096, len(self._board.log))
+
+    def snapshot(self) -> dict[str, Any]:
+        board = self._board
+        return {
+            "index": snapshot(board.index),
+            "log": snapshot(board.log),
+            "clock": board.clock.snapshot(),
+            "interval": snapshot(board.interval),
+            "tests": snapshot(self._tests),
+            "frontier": self._frontier.copy(),
+            "kept_after_pruning": self._kept_after_pruning,
+        }
+
+    def restore(self, payload: Mapping[str, Any]) -> None:
+        board = self._board
+        restore(board.index, payload["index"])
+        restore(board.log, payload["log"])
+        board.clock.restore(payload["clock"])
+        self._grow()
+        restore(board.interval, payload["interval"])
+        restore(self._tests, payload["tests"])
+        self._frontier = payload["frontier"]
+        self._kept_after_pruning = payload["kept_after_pruning"]
+
+
+def _unused(row: Rows, arrived: Readings, missing: Positions, impossible: Positions) -> Judged:
+    at = np.concatenate((missing, impossible))
+    flag = np.repeat(np.array([Flag.MISSING, Flag.FAIL], dtype=np.uint8), (len(missing), len(impossible)))
+    tests = np.repeat(np.array([Test.MISSING, Test.GROSS_RANGE], dtype=np.uint32), (len(missing), len(impossible)))
+    return Judged(row[at], arrived.t[at], arrived.x[at], flag, tests)
+
+
+def _last_of_each(row: Rows, t: Ints, counts: NDArray[np.bool_]) -> Positions:
+    """Where a frame holds a reading and its correction, only the correction; input sorted by (row, t)."""
+    at = np.flatnonzero(counts)
+    followed = np.zeros(len(at), dtype=bool)
+    followed[:-1] = (row[at[1:]] == row[at[:-1]]) & (t[at[1:]] == t[at[:-1]])
+    return at[~followed]
