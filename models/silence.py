@@ -1,0 +1,96 @@
+"""Dead-man timer: which live series have stopped speaking, judged on the clock of the log."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from domain.errors import Misconfigured
+from domain.readings import Floats, Ints, Rows
+from models.contract import Payload
+
+_NEVER = np.iinfo(np.int64).min
+
+
+class Silence:
+    """A series is watched once it is live: its last reading was recent, in its own intervals, when it arrived.
+
+    Recordings that lie in the past therefore never count as silent, and a series that has ended is told of once.
+    """
+
+    kind: ClassVar[str] = "silence"
+    version: ClassVar[str] = "1"
+
+    def __init__(self, intervals: float = 5.0, at_least_s: float = 120.0, live_intervals: float = 10.0) -> None:
+        """Silent after ``intervals`` sampling intervals and at least ``at_least_s`` without a reading.
+
+        Raises:
+            Misconfigured: a duration that is not positive.
+        """
+        if min(intervals, at_least_s, live_intervals) <= 0:
+            raise Misconfigured(
+                f"intervals {intervals}, at_least_s {at_least_s}, live_intervals {live_intervals} must be above 0"
+            )
+        self._intervals = intervals
+        self._at_least_s = at_least_s
+        self._live_intervals = live_intervals
+        self._last: Ints = np.empty(0, np.int64)
+        self._live = np.empty(0, dtype=bool)
+        self._silent = np.empty(0, dtype=bool)
+        self._back = np.empty(0, dtype=bool)
+
+    def seen(self, row: Rows, t: Ints, now: int, interval_s: Floats) -> None:
+        """Readings sorted by (row, t) met at ``now``, epoch ms; ``interval_s`` is ``float64[rows]``, NaN if unknown."""
+        self._grow(len(interval_s))
+        if not len(row):
+            return
+        ends = np.append(np.flatnonzero(row[1:] != row[:-1]), len(row) - 1)
+        rows, latest = row[ends], t[ends]
+        newer = latest > self._last[rows]
+        rows, latest = rows[newer], latest[newer]
+        self._last[rows] = latest
+        patience_ms = self._live_intervals * np.nan_to_num(interval_s[rows], nan=60.0) * 1_000
+        self._live[rows] = now - latest <= np.maximum(patience_ms, self._at_least_s * 1_000)
+        self._back[rows] |= self._silent[rows]
+        self._silent[rows] = False
+
+    def overdue(self, now: int, interval_s: Floats) -> Rows:
+        """Rows that have newly fallen silent at ``now``; a row whose interval is not known yet is not judged."""
+        self._grow(len(interval_s))
+        allowed_ms = np.maximum(self._intervals * interval_s, self._at_least_s) * 1_000
+        waiting = self._live & ~self._silent & np.isfinite(interval_s)
+        late = np.zeros(len(waiting), dtype=bool)
+        late[waiting] = now - self._last[waiting] > allowed_ms[waiting]
+        self._silent |= late
+        return np.flatnonzero(late).astype(np.int32)
+
+    def back(self) -> Rows:
+        """Rows that had fallen silent and have spoken again since this was last asked."""
+        rows = np.flatnonzero(self._back).astype(np.int32)
+        self._back[:] = False
+        return rows
+
+    def last(self) -> Ints:
+        """``int64[rows]``: event time of the last reading, epoch ms; the smallest integer where there was none."""
+        return self._last.copy()
+
+    def silent(self) -> Rows:
+        """Rows that are silent now."""
+        return np.flatnonzero(self._silent).astype(np.int32)
+
+    def _grow(self, rows: int) -> None:
+        more = rows - len(self._last)
+        if more > 0:
+            self._last = np.append(self._last, np.full(more, _NEVER, np.int64))
+            self._live = np.append(self._live, np.zeros(more, dtype=bool))
+            self._silent = np.append(self._silent, np.zeros(more, dtype=bool))
+            self._back = np.append(self._back, np.zeros(more, dtype=bool))
+
+    def snapshot(self) -> Payload:
+        return {name: getattr(self, f"_{name}").copy() for name in ("last", "live", "silent", "back")}
+
+    def restore(self, payload: Mapping[str, Any]) -> None:
+        self._last = np.array(payload["last"], np.int64)
+        self._live = np.array(payload["live"], dtype=bool)
+        self._silent = np.array(payload["silent"], dtype=bool)
+        self._back = np.array(payload["back"], dtype=bool)
