@@ -1,0 +1,278 @@
+"""The outbox in a SQLite file: what was accepted and is not yet safe downstream.
+
+WAL with ``synchronous=FULL``: an entry is on the disk when ``append`` returns. One connection, guarded by a lock and
+held exclusively, so that two gateways can never hand out the same seq from one file.
+"""
+
+import logging
+import shutil
+import sqlite3
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+from domain.errors import Full, Misconfigured, Unavailable
+from domain.ports import Entry
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+SEQ_FIRST = 1
+#: An entry's row id is its lane (topic and partition) and its seq: reading and forgetting are ranges of one b-tree.
+_LANE_STEP = 1 << 48
+_ENTRY_OVERHEAD_BYTES = 32
+_DISK_RESERVE_BYTES = 32 << 20  # kept free, so that forgetting can still be written when the disk is full
+_FREE_BYTES_MAX = 64 << 20  # more unused pages than this are given back to the disk
+_VACUUM_PAGES = 1_024
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lanes (
+    lane INTEGER PRIMARY KEY, topic TEXT NOT NULL, "partition" INTEGER NOT NULL, next_seq INTEGER NOT NULL,
+    UNIQUE (topic, "partition"));
+CREATE TABLE IF NOT EXISTS entries (id INTEGER PRIMARY KEY, key BLOB NOT NULL, value BLOB NOT NULL);
+"""
+
+
+class SqliteOutbox:
+    """Implements :class:`domain.ports.Outbox`; blocking, safe to call from several threads.
+
+    ``name`` is the gateway's name: made with the file and kept in it, so that a lost file means a new name and its
+    seqs, which start again, cannot be taken for repeats.
+
+    Args:
+        path: the file; it and its ``-wal`` belong to one process at a time.
+        bytes_max: how much may wait, keys and values together.
+        prefix: what a new gateway name begins with.
+
+    Raises:
+        Misconfigured: the file is damaged (it is set aside, the message says where), in use, or cannot be written.
+    """
+
+    def __init__(self, path: Path, bytes_max: int, prefix: str = "gw") -> None:
+        if bytes_max <= 0:
+            raise Misconfigured(f"outbox limit is {bytes_max} bytes: it must be above 0")
+        self.path = path
+        self.bytes_max = bytes_max
+        self._lock = Lock()
+        self._db = open_database(path, "outbox", _SCHEMA)
+        try:
+            self.name = self._gateway_name(prefix)
+            self._lanes: dict[tuple[str, int], int] = {}
+            self._next: dict[tuple[str, int], int] = {}
+            for lane, topic, partition, next_seq in self._db.execute("SELECT * FROM lanes"):
+                self._lanes[topic, partition] = lane
+                self._next[topic, partition] = next_seq
+            self._depth, self._bytes = self._measure(0, 1 << 62)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def next_seq(self, topic: str, partition: int) -> int:
+        """See :class:`domain.ports.Outbox`."""
+        return self._next.get((topic, partition), SEQ_FIRST)
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """See :class:`domain.ports.Outbox`.
+
+        Raises:
+            ValueError: a seq that is not the next one of its topic and partition (a bug of the caller).
+            Full, Unavailable: nothing was taken.
+        """
+        with self._lock:
+            following: dict[tuple[str, int], int] = {}
+            for entry in entries:
+                key = entry.topic, entry.partition
+                expected = following.get(key, self._next.get(key, SEQ_FIRST))
+                if entry.seq < expected:
+                    raise ValueError(f"seq {entry.seq} of {key} was given out before; the next one is {expected}")
+                following[key] = entry.seq + 1
+            size = sum(_size(len(entry.key), len(entry.value)) for entry in entries)
+            self._check_room(size)
+            with transaction(self._db, self.path):
+                for key, next_seq in following.items():
+                    self._save_lane(key, next_seq)
+                self._db.executemany(
+                    "INSERT INTO entries VALUES (?, ?, ?)",
+                    ((self._id(entry.topic, entry.partition, entry.seq), entry.key, entry.value) for entry in entries),
+                )
+            self._next.update(following)
+            self._depth += len(entries)
+            self._bytes += size
+
+    def read(self, topic: str, partition: int, after_seq: int, limit: int) -> list[Entry]:
+        """See :class:`domain.ports.Outbox`."""
+        with self._lock:
+            if (topic, partition) not in self._lanes:
+                return []
+            base = self._id(topic, partition, 0)
+            with translated(self.path):
+                rows = self._db.execute(
+                    "SELECT id, key, value FROM entries WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
+                    (base + max(after_seq, 0), base + _LANE_STEP, limit),
+                ).fetchall()
+        return [Entry(topic, partition, id_ - base, key, value) for id_, key, value in rows]
+
+    def forget(self, topic: str, partition: int, up_to_seq: int) -> None:
+        """See :class:`domain.ports.Outbox`; not synced: after a power cut an entry may come once more, as a repeat."""
+        with self._lock:
+            if (topic, partition) not in self._lanes:
+                return
+            first, last = self._id(topic, partition, 0), self._id(topic, partition, min(up_to_seq, _LANE_STEP - 1))
+            count, size = self._measure(first, last)
+            if not count:
+                return
+            with translated(self.path):
+                self._db.execute("PRAGMA synchronous=NORMAL")
+            try:
+                with transaction(self._db, self.path):
+                    self._db.execute("DELETE FROM entries WHERE id BETWEEN ? AND ?", (first, last))
+                self._shrink()
+            finally:
+                with translated(self.path):
+                    self._db.execute("PRAGMA synchronous=FULL")
+            self._depth -= count
+            self._bytes -= size
+
+    def depth(self) -> int:
+        """See :class:`domain.ports.Outbox`."""
+        return self._depth
+
+    def bytes_waiting(self) -> int:
+        """How much of ``bytes_max`` is used."""
+        return self._bytes
+
+    def close(self) -> None:
+        """Let go of the file; what was appended stays."""
+        with self._lock:
+            self._db.close()
+
+    def _gateway_name(self, prefix: str) -> str:
+        row = self._db.execute("SELECT value FROM facts WHERE name = 'gateway'").fetchone()
+        if row is not None:
+            return str(row[0])
+        name = f"{prefix}-{uuid.uuid4().hex[:8]}"
+        with transaction(self._db, self.path):
+            self._db.execute("INSERT INTO facts VALUES ('gateway', ?)", (name,))
+        return name
+
+    def _id(self, topic: str, partition: int, seq: int) -> int:
+        return self._lanes[topic, partition] * _LANE_STEP + seq
+
+    def _save_lane(self, key: tuple[str, int], next_seq: int) -> None:
+        # A lane made in a transaction that fails stays in memory with its number; it is written with the next one.
+        lane = self._lanes.setdefault(key, len(self._lanes))
+        self._db.execute(
+            'INSERT INTO lanes (lane, topic, "partition", next_seq) VALUES (?, ?, ?, ?)'
+            " ON CONFLICT (lane) DO UPDATE SET next_seq = excluded.next_seq",
+            (lane, *key, next_seq),
+        )
+
+    def _measure(self, first: int, last: int) -> tuple[int, int]:
+        with translated(self.path):
+            count, content = self._db.execute(
+                "SELECT count(*), coalesce(sum(length(key) + length(value)), 0) FROM entries WHERE id BETWEEN ? AND ?",
+                (first, last),
+            ).fetchone()
+        return count, content + count * _ENTRY_OVERHEAD_BYTES
+
+    def _check_room(self, size: int) -> None:
+        if self._bytes + size > self.bytes_max:
+            raise Full(f"outbox {self.path} is full: {self._bytes} of {self.bytes_max} bytes wait to go downstream")
+        free = shutil.disk_usage(self.path.parent).free
+        if free - size < _DISK_RESERVE_BYTES:
+            raise Full(f"disk of the outbox {self.path} is full: {free} bytes free")
+
+    def _shrink(self) -> None:
+        (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
+        (page,) = self._db.execute("PRAGMA page_size").fetchone()
+        if free * page > _FREE_BYTES_MAX:
+            with translated(self.path):
+                self._db.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+
+
+def _size(key: int, value: int) -> int:
+    return key + value + _ENTRY_OVERHEAD_BYTES
+
+
+def open_database(path: Path, what: str, schema: str) -> sqlite3.Connection:
+    """Open ``path`` for this process alone, checked from end to end; autocommit, WAL, every commit synced.
+
+    Raises:
+        Misconfigured: it is damaged (set aside, the message says where), in use, or cannot be written.
+    """
+    db = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA journal_size_limit=67108864")
+        verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        db.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, FORMAT):
+            raise Misconfigured(f"{what} {path} has format {version}, this program reads {FORMAT}")
+        db.execute(f"PRAGMA user_version={FORMAT}")
+        return db
+    except Misconfigured:
+        if db is not None:
+            db.close()
+        raise
+    except (sqlite3.OperationalError, OSError) as error:
+        if db is not None:
+            db.close()
+        if "locked" in str(error):
+            raise Misconfigured(f"{what} {path} is in use by another program: stop it or use another folder") from None
+        raise Misconfigured(f"{what} {path} cannot be opened: {error}; check the folder and its rights") from None
+    except sqlite3.DatabaseError as error:
+        if db is not None:
+            db.close()
+        aside = _set_aside(path)
+        raise Misconfigured(
+            f"{what} {path} is damaged ({str(error)[:120]}) and was set aside as {aside}; start again to go on with an"
+            f" empty one, and look there for what was accepted and not yet stored (sqlite3 {aside} .recover)"
+        ) from None
+
+
+def _set_aside(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    for suffix in ("-wal", "-shm", ""):
+        source = path.with_name(path.name + suffix)
+        if source.exists():
+            source.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """All or nothing, durable on leaving. Raises: Full, Unavailable: nothing was changed."""
+    with translated(path):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """SQLite's errors as what the caller must do. Raises: Full, Unavailable."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise Full(f"disk of {path} is full") from error
+        raise Unavailable(f"{path}: {error}") from error
