@@ -50,15 +50,21 @@ for _check in (cli_check.settings, cli_check.doctor, cli_check.provision):
     app.command(rich_help_panel=CARE)(_check)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"borough {version('borough')}")
+        raise typer.Exit
+
+
 @app.callback(no_args_is_help=True)
 def _borough(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and end.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
+    ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        print(f"borough {installed('borough')}")
-        raise typer.Exit
+    pass
 
 
 def main() -> None:
