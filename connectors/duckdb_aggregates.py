@@ -19,7 +19,9 @@ from domain.windows import Aggregates
 
 _NEVER = np.int64(np.iinfo(np.int64).min)
 _VALUES = ("count", "mean", "min", "max", "last", "coverage", "flag", "revision")
-_DTYPES = (np.int64, np.float64, np.float64, np.float64, np.float64, np.float64, np.uint8, np.int64)
+_DTYPES: tuple[type[np.generic], ...] = (
+    np.int64, np.float64, np.float64, np.float64, np.float64, np.float64, np.uint8, np.int64,
+)  # fmt: skip
 _COLUMNS = ", ".join(("series", "start", *_VALUES))
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS aggregates_{} (series INTEGER, start BIGINT, count BIGINT, mean DOUBLE, min DOUBLE,"
@@ -79,7 +81,7 @@ class AggregateTables:
         extent = _Extent().grown(len(self._names))
         extent.first[rows["series"]] = rows["first"]
         extent.newest[rows["series"]] = rows["newest"]
-        extent.latest[rows["series"]] = rows["latest"]
+        extent.latest[rows["series"]] = _column(rows["latest"], np.float64)
         return extent
 
     def write(self, connection: Any, batches: Sequence[Aggregates]) -> None:
@@ -209,7 +211,7 @@ class AggregateTables:
             " ORDER BY start LIMIT ?",
             [number, start, end, limit],
         ).fetchnumpy()
-        columns = [np.asarray(rows[column], dtype=kind) for column, kind in zip(_VALUES, _DTYPES, strict=True)]
+        columns = [_column(rows[name], kind) for name, kind in zip(_VALUES, _DTYPES, strict=True)]
         starts = np.asarray(rows["start"], dtype=np.int64)
         return Aggregates(self._areas[number], window_s, [name], np.zeros(len(starts), np.int32), starts, *columns)
 
@@ -244,6 +246,12 @@ def _joined(group: Sequence[Aggregates], numbers: Sequence[Rows]) -> Columns:
     series, start = rows["series"][order], rows["start"][order]
     newest = np.append((series[1:] != series[:-1]) | (start[1:] != start[:-1]), True)
     return {name: column[order[newest]] for name, column in rows.items()}
+
+
+def _column(column: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
+    """DuckDB takes NaN in as NULL and gives a masked array back."""
+    values = np.ma.filled(column.astype(kind), np.nan) if np.ma.isMaskedArray(column) else column
+    return np.asarray(values, dtype=kind)
 
 
 def _empty(name: str, window_s: int) -> Aggregates:
