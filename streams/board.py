@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from models.interval import IntervalLearner
-
 from domain.sensors import SensorRegister
+from models.interval import IntervalLearner
 from streams.area_clock import AreaClock, Patience
 from streams.reading_log import ReadingLog
 from streams.series_index import SeriesIndex

@@ -9,8 +9,7 @@ analysers from Kafka, the :class:`~streams.driver.Driver` feeds them from memory
 
 from dataclasses import dataclass
 
-from models.quality import SensorQuality
-
+from models.quality import QualityTests
 from models.registry import detector
 from streams.board import Board
 from streams.detect import DetectStage
@@ -33,7 +32,7 @@ def pipeline(board: Board, detector_name: str) -> Pipeline:
     """A fresh pipeline. Raises: Misconfigured: no detector has this name."""
     maintain = MaintainStage(board)
     stages = (
-        ValidateStage(board, SensorQuality()),
+        ValidateStage(board, QualityTests()),
         WindowStage(board),
         DetectStage(board, detector(detector_name)),
         ForecastStage(board),

@@ -1,0 +1,209 @@
+"""Settings to running parts: the wiring of the whole system, and the only place where its parts meet."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
+
+from connectors.alert_store import SqliteAlertStore
+from connectors.gateway import Gateway, GatewayLimits
+from connectors.held import HeldReadings
+from connectors.http_door import readings_router
+from connectors.outbox import SqliteOutbox
+from connectors.pump import Pump
+from connectors.tables_in import read_sensors
+from domain.ports import AlertStore, Store
+from domain.sensors import OpenRegister, Sensor, SensorRegister
+from domain.times import SECOND_MS
+from service import data_dir
+from service.crew import Crew
+from service.feed import ActionSender, AlertFeed, follow_readings
+from service.ground import Ground, open_ground, open_store
+from service.settings import Settings
+from streams.agents import ALERTS, ANALYSE, STORE, AgentSpec, Revoke, Take, make_app
+from streams.area_clock import Patience
+from streams.setup import Setup
+from streams.takers import DeskTaker, StoreTaker
+from streams.worker import Worker
+from web.app import WebParts, create_app
+from web.latest import LatestBook
+from web.live import LiveFeed
+
+log = structlog.get_logger(__name__)
+
+Clock = Callable[[], int]
+
+
+def wall_clock() -> int:
+    """Epoch ms, now."""
+    return time.time_ns() // 1_000_000
+
+
+def make_register(settings: Settings, more: Sequence[Sensor] = ()) -> SensorRegister:
+    """The sensors table, open to others where settings say so. Raises: Misconfigured."""
+    sensors = [*more, *(read_sensors(settings.sensors) if settings.sensors else [])]
+    return OpenRegister(sensors) if settings.accept_unknown else SensorRegister(sensors)
+
+
+def make_setup(settings: Settings, register: SensorRegister) -> Setup:
+    patience = Patience(int(settings.lateness_s * SECOND_MS), int(settings.horizon_s * SECOND_MS))
+    return Setup(register, patience, settings.detector)
+
+
+@dataclass(slots=True)
+class Site:
+    """What the parts of one process are made from and what they have become.
+
+    Attributes:
+        clock: epoch ms; the demo's runs in simulated time.
+        states: name → ``ok`` or what it waits for; ``/readyz`` shows them.
+    """
+
+    settings: Settings
+    crew: Crew
+    ground: Ground
+    register: SensorRegister
+    clock: Clock = wall_clock
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    states: dict[str, Callable[[], str]] = field(default_factory=dict)
+
+    def ready(self) -> dict[str, str]:
+        return {name: state() for name, state in self.states.items()}
+
+
+async def open_site(settings: Settings, crew: Crew, register: SensorRegister, clock: Clock = wall_clock) -> Site:
+    """Raises: Misconfigured, Unavailable."""
+    await asyncio.to_thread(data_dir.prepare, settings.data_dir)
+    return Site(settings, crew, await open_ground(settings, crew), register, clock)
+
+
+async def start_worker(site: Site) -> Worker:
+    """The analyse agent, its state and its checkpoints."""
+    setup = make_setup(site.settings, site.register)
+    ground = site.ground
+    worker = Worker(
+        setup.analyser, ground.publisher(), ground.relay(), ground.checkpoints, ground.progress, ground.instance
+    )
+    await _start_agent(site, ANALYSE, worker.take, worker.revoke)
+    site.crew.on_stop(worker.checkpoint, "last checkpoint")
+    site.crew.run(worker.run(site.settings.checkpoint_s), "checkpoints")
+    return worker
+
+
+async def start_desk(site: Site, alerts: AlertStore) -> DeskTaker:
+    """The alert agent: findings and actions to alerts."""
+    desk = DeskTaker(alerts, site.ground.publisher(), site.ground.progress)
+    site.crew.run(desk.run(), "desk")
+    await _start_agent(site, ALERTS, desk.take, None)
+    return desk
+
+
+async def start_store(site: Site, store: Store) -> StoreTaker:
+    """The store agent: results to the store."""
+    taker = StoreTaker(store, site.ground.progress)
+    site.crew.run(taker.run(), "store writer")
+    await _start_agent(site, STORE, taker.take, None)
+    return taker
+
+
+async def _start_agent(site: Site, spec: AgentSpec, take: Take, revoke: Revoke | None) -> None:
+    app = make_app(spec, site.ground.address, site.settings.data_dir, take, revoke)
+    await app.start()
+    site.crew.on_stop(app.stop, f"agent {spec.name}")
+    site.states[spec.name] = lambda: "ok"
+
+
+async def start_gateway(site: Site) -> Gateway:
+    """The door, its outbox and the pump; ticks begin with :func:`start_ticking`."""
+    settings = site.settings
+    folder = settings.data_dir
+    prefix = settings.gateway_name or "gw"
+    outbox = await asyncio.to_thread(SqliteOutbox, folder / data_dir.OUTBOX, settings.outbox_bytes_max, prefix)
+    site.crew.close(outbox.close, "outbox")
+    held = await asyncio.to_thread(HeldReadings, folder / "held.sqlite")
+    site.crew.close(held.close, "held readings")
+    pump = Pump(outbox, site.ground.publisher(), outbox.name, site.clock)
+    limits = GatewayLimits(future_s=settings.future_s, past_days=settings.past_days, tick_s=settings.tick_s)
+    gateway = Gateway(outbox.name, outbox, site.register, held, site.clock, limits, pump.wake)
+    site.crew.run(pump.run(), "pump")
+    site.crew.on_stop(gateway.stop, "gateway")
+    await gateway.release()
+    site.states["gateway"] = lambda: pump.unavailable or "ok"
+    return gateway
+
+
+def start_ticking(site: Site, gateway: Gateway) -> None:
+    """Let the gateway write the passing of time."""
+    site.crew.run(gateway.run(), "ticks")
+
+
+async def start_web(
+    site: Site, store: Store, alerts: AlertStore, gateway: Gateway | None, town: dict[str, Any] | None = None
+) -> FastAPI:
+    """The pages, the API and the live feed; with the gateway's door when it is in this process."""
+    latest = LatestBook()
+    live = LiveFeed(alerts, latest)
+    feed = AlertFeed(site.ground.address, alerts, live, site.ground.progress)
+    site.crew.run(feed.run(), "alert feed")
+    site.crew.run(follow_readings(site.ground.address, latest), "readings feed")
+    site.states["alert feed"] = lambda: feed.state
+    site.states["history"] = lambda: _answers(store)
+    sender = ActionSender(site.ground.relay(), feed)
+    app = create_app(
+        WebParts(
+            store=store,
+            alerts=alerts,
+            register=site.register,
+            map=town,
+            latest=latest,
+            live=live,
+            act=sender.act,
+            ready=site.ready,
+            clock=site.clock,
+            routers=routers_of(gateway),
+            held=lambda: held_of(gateway),
+            registry=site.registry,
+            hosts=("*",) if site.settings.host not in ("127.0.0.1", "::1", "localhost") else WebParts.hosts,
+            town=(town or {}).get("name", "Borough"),
+        )
+    )
+
+    async def end_streams() -> None:
+        live.close()
+
+    site.crew.on_stop(end_streams, "live feed")
+    return app
+
+
+def routers_of(gateway: Gateway | None) -> list[APIRouter]:
+    return [readings_router(gateway)] if gateway else []
+
+
+def held_of(gateway: Gateway | None) -> list[dict[str, Any]]:
+    """Sensors that send and are not registered."""
+    if gateway is None:
+        return []
+    return [
+        {"sensor": s.sensor, "count": s.readings, "first": s.first, "last": s.last, "example": s.series[0]}
+        for s in gateway.held.listing()
+    ]
+
+
+def _answers(store: Store) -> str:
+    try:
+        store.quarantine_counts()
+    except Exception as error:
+        return f"does not answer: {error}"
+    return "ok"
+
+
+async def open_alerts(site: Site) -> SqliteAlertStore:
+    """Every alert ever raised, in a file of this process."""
+    alerts = await asyncio.to_thread(SqliteAlertStore, site.settings.data_dir / data_dir.ALERTS)
+    site.crew.close(alerts.close, "alerts")
+    return alerts

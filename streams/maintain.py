@@ -1,0 +1,114 @@
+"""Stage: the health of each asset, once a day, and how long it may last.
+
+A day is closed when the watermark has passed its end. A failure or repair counts after the day it falls on: the day's
+readings were made by the machine that failed.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from domain.messages import Health
+from domain.sensors import Event
+from domain.times import DAY_MS
+from models.health_signals import HealthSignals
+from models.remaining_life import RemainingLife
+from streams.area_clock import NEVER
+from streams.board import Board
+from streams.stage import Flow
+from streams.state import restore, snapshot
+from streams.traces import number
+
+
+class MaintainStage:
+    """Daily signals per series, joined per asset; remaining life where failures are known."""
+
+    kind: ClassVar[str] = "maintain"
+    version: ClassVar[str] = "1"
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._signals = HealthSignals()
+        self._life = RemainingLife()
+        self._events: list[Event] = []
+        self._closed_until = NEVER
+
+    def on_frame(self, flow: Flow) -> Flow:
+        self._signals.ensure(self._board.index.specs)
+        self._signals.observe(flow.readings, self._board.interval.seconds())
+        return self._close(flow)
+
+    def on_tick(self, flow: Flow) -> Flow:
+        return self._close(flow)
+
+    def on_event(self, event: Event) -> None:
+        """Keep an event of one of this area's assets until its day is closed."""
+        if any(spec.sensor.asset_name == event.asset for spec in self._board.index.specs):
+            self._events.append(event)
+
+    def _close(self, flow: Flow) -> Flow:
+        until = flow.now - self._board.patience.lateness_ms
+        until -= until % DAY_MS
+        if flow.now == NEVER or until <= self._closed_until:
+            return flow
+        self._closed_until = until
+        days: dict[int, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+        for told in self._signals.close_day(until):
+            spec = self._board.index.specs[told.row]
+            asset = days[told.day][spec.sensor.asset_name]
+            for name, value in told.signals.items():
+                asset[f"{_short(spec.quantity.name, spec.sensor.sensor, spec.sensor.asset)}.{name}"] = value
+        health: list[Health] = []
+        for day in sorted(days):
+            health += [self._day(asset, day, signals) for asset, signals in sorted(days[day].items())]
+            self._apply_events(day + DAY_MS)
+        self._apply_events(until)
+        return replace(flow, health=flow.health + health)
+
+    def _day(self, asset: str, day: int, signals: dict[str, float]) -> Health:
+        self._life.observe(asset, day, signals)
+        life = self._life.predict(asset)
+        return Health(
+            asset=asset,
+            area=self._board.area,
+            time=day,
+            signals={name: value for name, x in signals.items() if (value := number(x)) is not None},
+            remaining_life=life.remaining,
+            lower=life.lower,
+            upper=life.upper,
+            p_failure=life.p_failure,
+            note=life.note,
+        )
+
+    def _apply_events(self, before: int) -> None:
+        self._events.sort(key=lambda event: event.time)
+        while self._events and self._events[0].time < before:
+            event = self._events.pop(0)
+            self._life.event(event.asset, event.time, event.kind)
+
+    def snapshot(self) -> dict[str, Any]:
+        return {
+            "signals": snapshot(self._signals),
+            "life": snapshot(self._life),
+            "events": [[event.time, event.asset, event.kind] for event in self._events],
+            "closed_until": self._closed_until,
+        }
+
+    def restore(self, payload: Mapping[str, Any]) -> None:
+        self._signals.ensure(self._board.index.specs)
+        restore(self._signals, payload["signals"])
+        restore(self._life, payload["life"])
+        self._events = [Event(*row) for row in payload["events"]]
+        self._closed_until = payload["closed_until"]
+
+
+def _short(quantity: str, sensor: str, asset: str | None) -> str:
+    """A name that like machines share: the quantity, and where a machine has several sensors, which of them.
+
+    Sensors of a machine are usually named after it (``pump-7.bearing``): what is left names the part.
+    """
+    if not asset or asset == sensor:
+        return quantity
+    part = sensor.removeprefix(asset).strip("-._:/")
+    return f"{part}.{quantity}" if part else quantity
