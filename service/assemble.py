@@ -23,7 +23,7 @@ from domain.times import SECOND_MS
 from service import data_dir
 from service.crew import Crew
 from service.feed import ActionSender, AlertFeed, follow_readings
-from service.ground import Ground, open_ground, open_store
+from service.ground import Ground, open_ground
 from service.settings import Settings
 from streams.agents import ALERTS, ANALYSE, STORE, AgentSpec, Revoke, Take, make_app
 from streams.area_clock import Patience
@@ -61,6 +61,7 @@ class Site:
 
     Attributes:
         clock: epoch ms; the demo's runs in simulated time.
+        agents: Faust apps by name, started together by :func:`start_agents`.
         states: name → ``ok`` or what it waits for; ``/readyz`` shows them.
     """
 
@@ -71,6 +72,7 @@ class Site:
     clock: Clock = wall_clock
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     states: dict[str, Callable[[], str]] = field(default_factory=dict)
+    agents: dict[str, Any] = field(default_factory=dict)
 
     def ready(self) -> dict[str, str]:
         return {name: state() for name, state in self.states.items()}
@@ -82,40 +84,49 @@ async def open_site(settings: Settings, crew: Crew, register: SensorRegister, cl
     return Site(settings, crew, await open_ground(settings, crew), register, clock)
 
 
-async def start_worker(site: Site) -> Worker:
+def add_worker(site: Site) -> Worker:
     """The analyse agent, its state and its checkpoints."""
     setup = make_setup(site.settings, site.register)
     ground = site.ground
     worker = Worker(
         setup.analyser, ground.publisher(), ground.relay(), ground.checkpoints, ground.progress, ground.instance
     )
-    await _start_agent(site, ANALYSE, worker.take, worker.revoke)
-    site.crew.on_stop(worker.checkpoint, "last checkpoint")
-    site.crew.run(worker.run(site.settings.checkpoint_s), "checkpoints")
+    _add_agent(site, ANALYSE, worker.take, worker.revoke)
     return worker
 
 
-async def start_desk(site: Site, alerts: AlertStore) -> DeskTaker:
+def add_desk(site: Site, alerts: AlertStore) -> DeskTaker:
     """The alert agent: findings and actions to alerts."""
     desk = DeskTaker(alerts, site.ground.publisher(), site.ground.progress)
     site.crew.run(desk.run(), "desk")
-    await _start_agent(site, ALERTS, desk.take, None)
+    _add_agent(site, ALERTS, desk.take, None)
     return desk
 
 
-async def start_store(site: Site, store: Store) -> StoreTaker:
+def add_store(site: Site, store: Store) -> StoreTaker:
     """The store agent: results to the store."""
     taker = StoreTaker(store, site.ground.progress)
     site.crew.run(taker.run(), "store writer")
-    await _start_agent(site, STORE, taker.take, None)
+    _add_agent(site, STORE, taker.take, None)
     return taker
 
 
-async def _start_agent(site: Site, spec: AgentSpec, take: Take, revoke: Revoke | None) -> None:
-    app = make_app(spec, site.ground.address, site.settings.data_dir, take, revoke)
-    await app.start()
-    site.crew.on_stop(app.stop, f"agent {spec.name}")
-    site.states[spec.name] = lambda: "ok"
+def _add_agent(site: Site, spec: AgentSpec, take: Take, revoke: Revoke | None) -> None:
+    folder = site.settings.data_dir / "faust" / spec.name
+    folder.mkdir(parents=True, exist_ok=True)
+    site.agents[spec.name] = make_app(spec, site.ground.address, folder, take, revoke)
+    site.states[spec.name] = lambda: "starting"
+
+
+async def start_agents(site: Site, worker: Worker | None = None) -> None:
+    """All agents of this process at once, for each needs seconds to join its group; the worker's checkpoints too."""
+    for name, app in site.agents.items():
+        site.crew.on_stop(app.stop, f"agent {name}")
+    await asyncio.gather(*(app.start() for app in site.agents.values()))
+    site.states.update({name: lambda: "ok" for name in site.agents})
+    if worker is not None:
+        site.crew.on_stop(worker.checkpoint, "last checkpoint")
+        site.crew.run(worker.run(site.settings.checkpoint_s), "checkpoints")
 
 
 async def start_gateway(site: Site) -> Gateway:

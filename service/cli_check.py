@@ -57,10 +57,13 @@ def provision(
         made = provision_kafka(settings.broker.removeprefix("kafka://"), replication_factor=replication)
         print(f"Kafka: {', '.join(made) + ' made' if made else 'all topics are there'}", file=sys.stderr)
     if settings.store != "embedded":
-        from connectors.influx_store import provision as provision_influx
+        from connectors.influx_store import InfluxStore
 
-        provision_influx(settings.store, settings.store_token)
-        print("InfluxDB: the bucket is there", file=sys.stderr)
+        store = InfluxStore.from_url(settings.store, settings.store_token or None)
+        try:
+            print(f"InfluxDB: {store.provision()}", file=sys.stderr)
+        finally:
+            store.close()
     return 0
 
 

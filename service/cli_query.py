@@ -156,11 +156,29 @@ def _flat_series(item: Item) -> Item:
 
 def _write(columns: tuple[str, ...], rows: Iterable[Item], out: Path) -> None:
     if out.suffix == ".parquet":
-        from service.parquet import write_parquet
-
-        count = write_parquet(columns, rows, out)
+        count = _write_parquet(columns, rows, out)
     elif out.suffix == ".csv" or out.suffixes[-2:] == [".csv", ".gz"]:
         count = write_csv(columns, rows, out)
     else:
         raise Misconfigured(f"--out: '{out}' does not end in .csv, .csv.gz or .parquet")
     print(f"{count} rows written to {out}", file=sys.stderr)
+
+
+_TYPES = {
+    **dict.fromkeys(("window_start", "onset", "raised", "cleared"), "TIMESTAMPTZ"),
+    **dict.fromkeys(("window_s", "flag"), "INTEGER"),
+    **dict.fromkeys(("count", "revision"), "BIGINT"),
+    **dict.fromkeys(("mean", "min", "max", "last", "coverage", "score"), "DOUBLE"),
+}
+
+
+def _write_parquet(columns: tuple[str, ...], rows: Iterable[Item], out: Path) -> int:
+    from connectors.duckdb_convert import csv_to_parquet
+
+    table = out.with_name(out.name + ".csv")
+    try:
+        count = write_csv(columns, rows, table)
+        csv_to_parquet(table, out, {name: _TYPES.get(name, "VARCHAR") for name in columns})
+        return count
+    finally:
+        table.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,31 +14,31 @@ import typer
 
 from domain.errors import Misconfigured, Rejected
 from domain.readings import Readings
-from domain.times import format_time
+from domain.times import HOUR_MS, format_time
 from service import api_client
 from service.cli_options import AsJson, readable, with_settings
 from service.cli_progress import Meter
 from service.data_dir import recorded_service
 from service.settings import Settings
 
-_CHUNK = 5_000  # readings in a request: well below the gateway's 1 MiB also when they do not compress
+_CHUNK = 10_000  # readings in a request: about 0.5 MB as CSV, well below the gateway's 1 MiB before it is zipped
 _STEP_S = 0.5  # wall time covered by a request when a speed is given
 _PATIENCE_S = 300.0
 
 
 @dataclass
 class Tally:
-    """What has become of the readings of a replay; ``examples`` are the first few rejections."""
+    """What has become of the readings of a replay; ``held`` wait until their sensor is registered."""
 
     accepted: int = 0
+    held: int = 0
     rejected: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    examples: list[dict[str, Any]] = field(default_factory=list)
     first: int | None = None
     last: int | None = None
 
 
-@with_settings("place", "client", "web", "sensors")
+@with_settings("place", "client", "host", "port", "sensors", "lateness_s")
 def replay(
     settings: Settings,
     file: Annotated[
@@ -56,28 +56,34 @@ def replay(
         _check_sensors(file, settings.sensors)
     base = settings.api_url or recorded_service(settings.data_dir) or settings.api
     started = time.monotonic()
-    tally = send(file, base, pace)
+    tally = send(file, base, pace, settings.lateness_s)
     _report(tally, time.monotonic() - started, as_json)
     return 0 if tally.accepted or not tally.rejected else 1
 
 
-def send(file: Path, base: str, pace: float | None) -> Tally:
+def send(file: Path, base: str, pace: float | None, lateness_s: float) -> Tally:
     """Post the readings of ``file`` in the order of time. Raises: Rejected, Unavailable, Misconfigured."""
     from connectors.tables_in import read_readings
 
-    url = f"{base}/v1/replay?gateway=replay-{_fingerprint(file)}"
+    url = f"{base}/v1/replay?gateway=replay-{_fingerprint(file)}&tick="
     headers = {"Content-Type": "text/csv", "Content-Encoding": "gzip"}
     tally = Tally()
     with Meter("replay", "readings") as meter:
         clock = _Clock(pace)
-        for chunk in _slices(read_readings(file), pace):
-            clock.wait_until(int(chunk.t[-1]))
-            answer = api_client.post_patiently(
-                url, gzip.compress(_csv(chunk), 1), headers, patience_s=_PATIENCE_S, waiting=meter.note
-            )
+        for chunk, last in _slices(read_readings(file), pace):
+            at = int(chunk.t[-1])
+            clock.wait_until(at)
+            # Time passes as it did then; at the end, as far as the last windows need to close.
+            tick = format_time(_end_of_hour(at) + int(lateness_s * 1_000) if last else at)
+            body = gzip.compress(_csv(chunk), 1)
+            answer = api_client.post_patiently(url + tick, body, headers, patience_s=_PATIENCE_S, waiting=meter.note)
             _count(tally, chunk, answer)
-            meter.advance(len(chunk), f"at {format_time(int(chunk.t[-1]))}")
+            meter.advance(len(chunk), f"at {format_time(at)}")
     return tally
+
+
+def _end_of_hour(ms: int) -> int:
+    return (ms // HOUR_MS + 1) * HOUR_MS
 
 
 class _Clock:
@@ -97,19 +103,29 @@ class _Clock:
             time.sleep(due - now)
 
 
-def _slices(chunks: Iterator[Readings], pace: float | None) -> Iterator[Readings]:
-    """Requests of at most ``_CHUNK`` readings; with a pace, each also covers at most ``_STEP_S`` of wall time."""
+def _slices(chunks: Iterable[Readings], pace: float | None) -> Iterator[tuple[Readings, bool]]:
+    """Requests of at most ``_CHUNK`` readings, and which is the last; with a pace, each covers little wall time."""
+    before: Readings | None = None
+    for chunk in chunks:
+        for piece in _pieces(chunk, pace):
+            if before is not None:
+                yield before, False
+            before = piece
+    if before is not None:
+        yield before, True
+
+
+def _pieces(chunk: Readings, pace: float | None) -> Iterator[Readings]:
     import numpy as np
 
-    for chunk in chunks:
-        at = 0
-        while at < len(chunk):
-            end = min(at + _CHUNK, len(chunk))
-            if pace is not None:
-                horizon = int(chunk.t[at]) + int(pace * _STEP_S * 1_000)
-                end = min(end, max(at + 1, int(np.searchsorted(chunk.t, horizon, side="right"))))
-            yield chunk.take(np.arange(at, end))
-            at = end
+    at = 0
+    while at < len(chunk):
+        end = min(at + _CHUNK, len(chunk))
+        if pace is not None:
+            horizon = int(chunk.t[at]) + int(pace * _STEP_S * 1_000)
+            end = min(end, max(at + 1, int(np.searchsorted(chunk.t, horizon, side="right"))))
+        yield chunk.take(np.arange(at, end))
+        at = end
 
 
 def _csv(chunk: Readings) -> bytes:
@@ -123,10 +139,10 @@ def _csv(chunk: Readings) -> bytes:
 def _count(tally: Tally, chunk: Readings, answer: dict[str, Any]) -> None:
     rejected = answer["rejected"]
     tally.accepted += int(answer["accepted"])
+    tally.held += int(answer.get("held", 0))
     # The list may be shortened by the server: what was not accepted was rejected.
     tally.rejected += len(chunk) - int(answer["accepted"])
     tally.reasons.update(f"{item['field']}: {item['reason']}" for item in rejected)
-    tally.examples += rejected[: max(0, 5 - len(tally.examples))]
     tally.first = int(chunk.t[0]) if tally.first is None else tally.first
     tally.last = int(chunk.t[-1])
 
@@ -134,10 +150,17 @@ def _count(tally: Tally, chunk: Readings, answer: dict[str, Any]) -> None:
 def _report(tally: Tally, seconds: float, as_json: bool) -> None:
     period = [None if ms is None else format_time(ms) for ms in (tally.first, tally.last)]
     if as_json:
-        summary = {"accepted": tally.accepted, "rejected": tally.rejected, "reasons": dict(tally.reasons.most_common())}
+        summary = {
+            "accepted": tally.accepted,
+            "held": tally.held,
+            "rejected": tally.rejected,
+            "reasons": dict(tally.reasons.most_common()),
+        }
         print(json.dumps({**summary, "first": period[0], "last": period[1], "seconds": round(seconds, 3)}))
         return
     print(f"{tally.accepted} readings accepted, {tally.rejected} rejected, in {seconds:.1f} s", file=sys.stderr)
+    if tally.held:
+        print(f"  {tally.held} of the rejected are held until their sensors are registered", file=sys.stderr)
     for reason, count in tally.reasons.most_common(10):
         print(f"  {count} × {reason}", file=sys.stderr)
 

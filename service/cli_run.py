@@ -33,7 +33,7 @@ def demo(
 @with_settings("broker", "store", "web", "sensors", "gateway", "analysis", *ALWAYS)
 def serve(settings: Settings) -> int:
     """Run everything in one process, on your own sensors."""
-    from service.assemble import serve as run_serve
+    from service.running import serve as run_serve
 
     return run_serve(settings)
 
@@ -74,6 +74,6 @@ def _part(name: str, settings: Settings) -> int:
             f"--broker (BOROUGH_BROKER): 'embedded' lives inside one process, so '{name}' cannot share it: "
             "give kafka://host:port, or use 'borough serve'"
         )
-    from service.assemble import run_part
+    from service.running import run_part
 
     return run_part(name, settings)

@@ -106,16 +106,16 @@ def _broker(settings: Settings) -> Check:
 def _store(settings: Settings) -> Check:
     if settings.store == "embedded":
         return Check("store", "embedded")
-    from connectors.influx_store import from_url
+    from connectors.influx_store import InfluxStore
 
-    shown = str(settings.shown("store"))
     try:
-        store = from_url(settings.store, settings.store_token)
-        store.series()
-        store.close()
+        store = InfluxStore.from_url(settings.store, settings.store_token or None)
+        try:
+            return Check("store", store.check())
+        finally:
+            store.close()
     except BoroughError as error:
         return Check("store", str(error), "start InfluxDB, or change --store (BOROUGH_STORE) or its token")
-    return Check("store", f"{shown} answers")
 
 
 def _sensors(settings: Settings) -> Check:

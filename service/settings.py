@@ -54,7 +54,8 @@ class Settings:
     # fmt: off
     data_dir: Path = _row("place", kinds.folder, Path("var/borough"), "Folder for everything Borough keeps on this machine: outbox, history, alerts, checkpoints.")
     broker: str = _row("broker", kinds.broker, "embedded", "Message broker: 'embedded', or kafka://host:port[,host:port…].")
-    store: str = _row("store", kinds.store, "embedded", "History: 'embedded', or influx://host:port/bucket?org=…")
+    wait_s: float = _row("broker", kinds.number(0, 86_400), 20.0, "How long to wait at the start for a broker or store that does not answer, seconds.")
+    store: str = _row("store", kinds.store, "embedded", "History: 'embedded', or influx://host:port/bucket?org=… (an InfluxDB).")
     store_token: str = _row("store", kinds.text, "", "Token of the InfluxDB; better given in the environment or in a file than as a flag.", secret=True)
     store_token_file: Path | None = _row("store", kinds.path, None, "File that holds the store's token, as with Docker secrets.")
     host: str = _row("web", kinds.text, "127.0.0.1", "Address to listen on; 127.0.0.1 is reached from this machine only.")

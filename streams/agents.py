@@ -36,19 +36,19 @@ ALERTS = AgentSpec("alerts", "borough-alerts", (topics.FINDINGS, topics.ALERT_AC
 STORE = AgentSpec("store", "borough-store", topics.RESULTS)
 
 
-def make_app(spec: AgentSpec, broker: str, data_dir: Path, take: Take, revoke: Revoke | None = None) -> faust.App:
+def make_app(spec: AgentSpec, broker: str, folder: Path, take: Take, revoke: Revoke | None = None) -> faust.App:
     """An app with one agent; start it with ``await app.start()``, never through Faust's own command line.
 
     Args:
         broker: ``host:port``.
-        data_dir: Faust insists on a folder of its own; nothing of ours is kept there.
+        folder: Faust insists on one of its own, which exists; nothing of ours is kept there.
         take: given topic, partition, offset, value and a callable that acknowledges.
         revoke: told which partitions are taken away.
     """
     app = faust.App(
         spec.group,
         broker=f"kafka://{broker}",
-        datadir=str(data_dir / "faust" / spec.name),
+        datadir=str(folder),
         store="memory://",
         key_serializer="raw",
         value_serializer="raw",

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.times import HOUR_MS, MINUTE_MS
+from domain.times import HOUR_MS, SECOND_MS
 
 NEVER = -(1 << 62)
+_IDLE_MS = 5 * SECOND_MS  # ticks without a frame, before what is open of a recording is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class AreaClock:
         self.tick = tick
         if not self._own_time():
             return self._advance(tick)
-        if tick - self._tick_at_frame > self._patience.lateness_ms + MINUTE_MS:
+        if tick - self._tick_at_frame > self._patience.lateness_ms + _IDLE_MS:
             hour_end = self.frontier - self.frontier % HOUR_MS + HOUR_MS
             return self._advance(hour_end + self._patience.lateness_ms)
         return self.now
