@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from river import anomaly, stats
 from river.preprocessing import StandardScaler
 
-LAGS = 5
+LAGS = 3
 _LOG_MAX = 300.0
 
 
@@ -73,7 +73,8 @@ class HalfSpace:
         return {name: min(max((z + 5) / 10, 0.0), 1.0) for name, z in self._scaler.transform_one(raw).items()}
 
     def raw(self, x: float) -> float:
-        return -math.log10(1 - float(self._model.score_one(self._features(x))) + 1e-6)
+        # Its 0..1 score is one minus a mass; the inverse of the mass orders the top, where the score saturates.
+        return 1 / (1 - float(self._model.score_one(self._features(x))) + 1e-6)
 
     def learn(self, x: float) -> None:
         self._scaler.learn_one({"value": x, "change": 0.0 if self._last is None else x - self._last})
@@ -82,20 +83,25 @@ class HalfSpace:
 
 
 class LodaOnLags:
-    """``LODA`` on the value and the four before it; it fixes its features at the first call, so it waits for them."""
+    """``LODA`` on the value and the two before it; it fixes its features at the first call, so it waits for them.
+
+    On standardised values: its score is a negative log density, whose zero depends on the unit.
+    """
 
     def __init__(self) -> None:
         self._model = anomaly.LODA(n_random_cuts=25, seed=1)
+        self._scaler = StandardScaler()
         self._lags: list[float] = []
 
     def _features(self, x: float) -> dict[str, float]:
-        return {f"lag{k}": value for k, value in enumerate([x, *self._lags])}
+        values = [x, *self._lags]
+        return {f"lag{k}": self._scaler.transform_one({"value": value})["value"] for k, value in enumerate(values)}
 
     def raw(self, x: float) -> float:
-        # Its score is a mean negative log likelihood and may be below 0 where densities exceed 1.
-        return max(float(self._model.score_one(self._features(x))) + 30, 0.0) if len(self._lags) == LAGS - 1 else 0.0
+        return max(float(self._model.score_one(self._features(x))), 0.0) if len(self._lags) == LAGS - 1 else 0.0
 
     def learn(self, x: float) -> None:
+        self._scaler.learn_one({"value": x})
         if len(self._lags) == LAGS - 1:
             self._model.learn_one(self._features(x))
         self._lags = [x, *self._lags[: LAGS - 2]]
@@ -114,7 +120,7 @@ class Boundary:
         return {name: min(abs(z), 50.0) for name, z in self._scaler.transform_one(raw).items()}
 
     def raw(self, x: float) -> float:
-        return max(float(self._model.score_one(self._features(x))) + 30, 0.0)
+        return max(float(self._model.score_one(self._features(x))), 0.0)
 
     def learn(self, x: float) -> None:
         self._scaler.learn_one({"value": x, "change": 0.0 if self._last is None else x - self._last})
