@@ -1,0 +1,94 @@
+"""Air at the stations: traffic near by, weather, what blows in from outside, and the chemistry of NO2 with ozone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from domain.readings import Floats, Ints
+from domain.times import DAY_MS, HOUR_MS, MINUTE_MS
+from simulator.events import AirEvent
+from simulator.geometry import LAT, LON
+from simulator.local_time import bump, local_time
+from simulator.noise import Noise, between_nodes, keys_of, node_times
+from simulator.plan import Town
+from simulator.traffic import Traffic
+from simulator.weather import Weather, weather
+
+_TRAFFIC_STEP_MS = 5 * MINUTE_MS
+_TAIL_MS = 4 * MINUTE_MS  # exhaust reaches the inlet a little later
+
+
+class Air:
+    """The stations of a town. Rows are stations, in the order of ``town.stations``."""
+
+    def __init__(self, town: Town, seed: int, traffic: Traffic) -> None:
+        self._town = town
+        self._seed = seed
+        self._traffic = traffic
+        self._keys = keys_of([site.sensor.sensor for site in town.stations])
+        self._area_keys = keys_of([site.sensor.area for site in town.stations])
+        self._region = keys_of(["region"])
+        self._roadside = np.array([site.roadside for site in town.stations])[:, None]
+        self._near = np.array([site.near for site in town.stations], dtype=np.int64).reshape(-1, 3)
+
+    def readings(self, t: Ints, rows: Ints, events: Sequence[AirEvent]) -> dict[str, Floats]:
+        """What the chosen stations report, µg/m³ by quantity, at times ``t[m, n]`` for m ``rows``."""
+        sky = weather(self._seed, LAT, LON, t)
+        clean = self._concentrations(t, rows, sky)
+        everywhere = np.zeros((len(self._keys), t.shape[1]), dtype=np.int64)
+        everywhere[rows] = t
+        for event in events:
+            for quantity, values in clean.items():
+                values += event.add(self._town, quantity, everywhere)[rows]
+        return self._measured(t, rows, clean)
+
+    def _concentrations(self, t: Ints, rows: Ints, sky: Weather) -> dict[str, Floats]:
+        seed, keys, roadside = self._seed, self._keys[rows], self._roadside[rows]
+        clock = local_time(t)
+        busy = self._busy(t, rows)
+        # Wind carries it away, a deep mixed layer thins it.
+        thick = np.clip(1.9 / (0.45 + 0.35 * sky.wind / 3.6 + 0.35 * sky.mixing / 500), 0.45, 2.2)
+        washed = 1 / (1 + 0.25 * sky.rain)
+        puffs = 1 + 0.10 * Noise(seed, "puffs").smooth(keys, t, 17 * MINUTE_MS)
+        puffs += 0.06 * Noise(seed, "air-area").smooth(self._area_keys[rows], t, 70 * MINUTE_MS)
+        puffs = np.maximum(puffs, 0.3)
+        slow = self._regional("no2", t, 40 * HOUR_MS)
+        no2 = (7.5 * np.exp(0.25 * slow) * thick + 34 * roadside * busy * thick) * puffs
+        ox = 64 + 26 * sky.sun * (1 + 0.025 * (sky.temperature - 12)) + 5 * self._regional("ozone", t, 3 * DAY_MS)
+        stir = 1 - 0.34 * np.clip((400 - sky.mixing) / 300, 0, 1)  # on still nights ozone is used up at the ground
+        o3 = np.maximum(ox * stir - 0.85 * no2, 3.0) * (1 + 0.3 * (puffs - 1))
+        far = 6.0 * np.exp(0.42 * self._regional("particles", t, 60 * HOUR_MS)) * thick**0.35 * washed
+        hearths = 3.2 * bump(clock.hour, 20.5, 2.2) * np.clip((13 - sky.temperature) / 12, 0, 1.5) * thick
+        pm25 = (far + hearths + 4.0 * roadside * busy * thick) * (0.4 + 0.6 * puffs)
+        dry = 1 / (1 + 0.6 * sky.rain)
+        coarse = (3.0 + 6.0 * roadside * busy + 0.5 * np.maximum(sky.wind - 4, 0)) * dry * puffs
+        return {"air.no2": no2, "air.pm25": pm25, "air.pm10": pm25 + coarse, "air.o3": o3}
+
+    def _busy(self, t: Ints, rows: Ints) -> Floats:
+        """Mean load of the three nearest loops, 0..1, a few minutes ago (demand; queues do not count here)."""
+        if t.size == 0:
+            return np.zeros(t.shape)
+        nodes = node_times(int(t.min()) - _TAIL_MS, int(t.max()), _TRAFFIC_STEP_MS)
+        load = self._traffic.demand(nodes) / self._traffic.capacity[:, None]
+        near = self._near[rows]
+        mean = (load[near[:, 0]] + load[near[:, 1]] + load[near[:, 2]]) / 3
+        return between_nodes(mean, int(nodes[0]), _TRAFFIC_STEP_MS, t - _TAIL_MS)
+
+    def _regional(self, what: str, t: Ints, period_ms: int) -> Floats:
+        noise = Noise(self._seed, f"regional-{what}")
+        return noise.smooth(self._region, t.reshape(-1), period_ms).reshape(t.shape)
+
+    def _measured(self, t: Ints, rows: Ints, clean: dict[str, Floats]) -> dict[str, Floats]:
+        """Instrument noise; the analyser weighs fine and coarse dust apart, so PM2.5 never exceeds PM10."""
+        keys = self._keys[rows]
+
+        def scatter(what: str) -> Floats:
+            return Noise(self._seed, f"measured-{what}").normal(keys, t)
+
+        fine = np.maximum(clean["air.pm25"] * (1 + 0.05 * scatter("pm25")) + 0.3 * scatter("pm25-zero"), 0.2)
+        coarse = (clean["air.pm10"] - clean["air.pm25"]) * np.maximum(1 + 0.08 * scatter("coarse"), 0)
+        no2 = np.maximum(clean["air.no2"] * (1 + 0.025 * scatter("no2")) + 0.8 * scatter("no2-zero"), -5)
+        o3 = np.maximum(clean["air.o3"] * (1 + 0.012 * scatter("o3")) + 0.9 * scatter("o3-zero"), -5)
+        pm25 = np.round(fine, 2)
+        measured = {"air.no2": no2, "air.pm25": pm25, "air.pm10": pm25 + np.maximum(coarse, 0), "air.o3": o3}
+        return {quantity: np.round(values, 2) for quantity, values in measured.items()}
