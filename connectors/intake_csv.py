@@ -35,9 +35,15 @@ def parse_csv(body: bytes) -> Intake:
     if where is None:
         first = body[:80].decode("utf-8", "replace")
         raise Rejected("body", first, "a CSV begins with a header that names time, series and value, each once")
-    lines = [line for line in body.decode("utf-8", "surrogateescape").split("\n") if line and not line.isspace()][1:]
+    try:
+        text = body.decode()
+        sound = True
+    except UnicodeDecodeError:
+        text = body.decode("utf-8", "surrogateescape")
+        sound = False
+    lines = [line for line in text.split("\n") if line and not line.isspace()][1:]
     rows = [line.split(",") for line in lines] if b'"' not in body else [_cells(line) for line in lines]
-    fast = _all_at_once(rows, where)
+    fast = _all_at_once(rows, where) if sound else None
     return fast if fast is not None else _one_by_one(lines, rows, where)
 
 
@@ -50,9 +56,7 @@ def _all_at_once(rows: Sequence[list[str]], where: tuple[int, int, int]) -> Inta
         if "_" in "".join(texts):  # float() reads 1_000, no other reader of CSV does
             return None
         names, times = [row[series].strip() for row in rows], [row[time].strip() for row in rows]
-        "".join(names).encode()
-        "".join(times).encode()
-    except (IndexError, ValueError):  # a UnicodeEncodeError is a ValueError: the line is not UTF-8
+    except (IndexError, ValueError):
         return None
     return from_columns(names, times, values, every(len(rows)), [])
 

@@ -59,8 +59,9 @@ def parse_lines(body: bytes) -> Intake:
 
 
 def _parse_array_each(body: bytes, check_count: Callable[[int], None]) -> Intake:
+    text = _text(body)
     try:
-        raws = _raws.decode(body)
+        raws = _raws.decode(text)
     except _BROKEN:
         loose = _loads(body)
         check_count(len(loose))
@@ -87,7 +88,7 @@ def _why(position: int, piece: bytes) -> Rejection:
     try:
         check_reading(_loads(piece))
     except Rejected as error:
-        return rejected(position, error)
+        return rejected(position, error if error.field != "body" else Rejected("reading", error.value, error.reason))
     except RecursionError:
         return rejected(position, Rejected("reading", piece[:80].decode("utf-8", "replace"), "nested too deeply"))
     return rejected(position, Rejected("reading", piece[:80].decode("utf-8", "replace"), "not a reading"))
@@ -125,14 +126,20 @@ def _from_loose(items: list[Any]) -> Intake:
 
 def _loads(body: bytes) -> Any:
     """Python's reader, which also knows NaN and Infinity. Raises: Rejected."""
+    text = _text(body)
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=float, parse_int=_whole)
+        return json.loads(text, parse_constant=float, parse_int=_whole)
+    except RecursionError:
+        raise Rejected("body", text[:80], "nested too deeply") from None
+    except ValueError as error:
+        raise Rejected("body", text[:80], f"not JSON: {error}") from None
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
     except UnicodeDecodeError as error:
         raise Rejected("body", body[:80].decode("utf-8", "replace"), f"not UTF-8 at byte {error.start}") from None
-    except RecursionError:
-        raise Rejected("body", body[:80].decode("utf-8", "replace"), "nested too deeply") from None
-    except ValueError as error:
-        raise Rejected("body", body[:80].decode("utf-8", "replace"), f"not JSON: {error}") from None
 
 
 def _whole(digits: str) -> int | float:

@@ -235,9 +235,10 @@ def open_database(path: Path, what: str, schema: str) -> sqlite3.Connection:
         if db is not None:
             db.close()
         aside = _set_aside(path)
+        what_is_wrong = " ".join(str(error).split())[:120]
         raise Misconfigured(
-            f"{what} {path} is damaged ({str(error)[:120]}) and was set aside as {aside}; start again to go on with an"
-            f" empty one, and look there for what was accepted and not yet stored (sqlite3 {aside} .recover)"
+            f"{what} {path} is damaged ({what_is_wrong}) and was set aside as {aside}; start again to go on with an empty"
+            f" one, and look there for what was accepted and not yet stored (sqlite3 {aside} .recover)"
         ) from None
 
 
