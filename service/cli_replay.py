@@ -8,18 +8,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from domain.errors import Misconfigured, Rejected
-from domain.readings import Readings
 from domain.times import HOUR_MS, format_time
 from service import api_client
 from service.cli_options import AsJson, readable, with_settings
 from service.cli_progress import Meter
 from service.data_dir import recorded_service
 from service.settings import Settings
+
+if TYPE_CHECKING:  # numpy takes longer to import than `borough --help` may take
+    from domain.readings import Readings
 
 _CHUNK = 10_000  # readings in a request: about 0.5 MB as CSV, well below the gateway's 1 MiB before it is zipped
 _STEP_S = 0.5  # wall time covered by a request when a speed is given
@@ -103,7 +105,7 @@ class _Clock:
             time.sleep(due - now)
 
 
-def _slices(chunks: Iterable[Readings], pace: float | None) -> Iterator[tuple[Readings, bool]]:
+def _slices(chunks: "Iterable[Readings]", pace: float | None) -> "Iterator[tuple[Readings, bool]]":
     """Requests of at most ``_CHUNK`` readings, and which is the last; with a pace, each covers little wall time."""
     before: Readings | None = None
     for chunk in chunks:
@@ -115,7 +117,7 @@ def _slices(chunks: Iterable[Readings], pace: float | None) -> Iterator[tuple[Re
         yield before, True
 
 
-def _pieces(chunk: Readings, pace: float | None) -> Iterator[Readings]:
+def _pieces(chunk: "Readings", pace: float | None) -> "Iterator[Readings]":
     import numpy as np
 
     at = 0
@@ -128,7 +130,7 @@ def _pieces(chunk: Readings, pace: float | None) -> Iterator[Readings]:
         at = end
 
 
-def _csv(chunk: Readings) -> bytes:
+def _csv(chunk: "Readings") -> bytes:
     series = chunk.series
     lines = ["time,series,value"]
     for i, t, x in zip(chunk.i.tolist(), chunk.t.tolist(), chunk.x.tolist(), strict=True):
@@ -136,7 +138,7 @@ def _csv(chunk: Readings) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _count(tally: Tally, chunk: Readings, answer: dict[str, Any]) -> None:
+def _count(tally: Tally, chunk: "Readings", answer: dict[str, Any]) -> None:
     rejected = answer["rejected"]
     tally.accepted += int(answer["accepted"])
     tally.held += int(answer.get("held", 0))

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from domain.errors import Misconfigured, Unavailable
-from domain.ports import AlertStore, Store
 from domain.times import format_time, parse_time
 from service import api_client
 from service.data_dir import ALERTS, HISTORY, recorded_service
 from service.settings import Settings
+
+if TYPE_CHECKING:  # numpy takes longer to import than `borough --help` may take
+    from domain.ports import AlertStore, Store
 
 Item = dict[str, Any]
 #: No sensor is older, and RFC 3339 knows no later second: 1900-01-01 and 9999-12-31T23:59:59, epoch ms. They are
@@ -70,7 +72,7 @@ class ApiHistory:
 class StoreHistory:
     """Straight from a store and the file of alerts; nothing else may be running on them."""
 
-    def __init__(self, store: Store, alerts: AlertStore | None) -> None:
+    def __init__(self, store: "Store", alerts: "AlertStore | None") -> None:
         self._store, self._alerts = store, alerts
 
     def aggregates(self, series: str, window_s: int, start: int, end: int) -> Iterator[Item]:
@@ -146,7 +148,7 @@ def open_history(settings: Settings) -> History:
     return StoreHistory(DuckDbStore(settings.data_dir / HISTORY), alerts)
 
 
-def _alerts(path: Path) -> AlertStore | None:
+def _alerts(path: Path) -> "AlertStore | None":
     if not path.is_file():
         return None
     from connectors.alert_store import SqliteAlertStore
