@@ -1,6 +1,7 @@
 """Topics: made by ``borough provision``, checked by ``doctor`` and at start-up. Blocking; use it from a thread."""
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from connectors.kafka_security import PLAIN, KafkaSecurity
 from domain.errors import Misconfigured, Unavailable
 from domain.topics import ALERTS, CHECKPOINTS, COMPACTED, PARTITIONS, READINGS, TOPICS
 
+EMBEDDED_API = (2, 0)
 READINGS_DAYS = 7
 CHECKPOINT_BYTES_MAX = 64 << 20
 _DAY_MS = 86_400_000
@@ -77,13 +79,22 @@ def provision(
         return made
 
 
-def check(address: str, security: KafkaSecurity = PLAIN, *, timeout_s: float = 10.0) -> list[str]:
+def check(
+    address: str,
+    security: KafkaSecurity = PLAIN,
+    *,
+    timeout_s: float = 10.0,
+    api_version: tuple[int, int] | None = None,
+) -> list[str]:
     """What is wrong with the topics, one sentence each; empty when all is well.
+
+    Args:
+        api_version: asked of the broker when it is None; the embedded one answers only to ``EMBEDDED_API``.
 
     Raises:
         Unavailable: the broker cannot be reached.
     """
-    with _client(address, security, timeout_s) as admin:
+    with _client(address, security, timeout_s, api_version) as admin:
         return _problems(_partitions(admin))
 
 
@@ -112,17 +123,35 @@ def _partitions(admin: Any) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _client(address: str, security: KafkaSecurity, timeout_s: float) -> Iterator[Any]:
-    try:
-        admin = KafkaAdminClient(
-            bootstrap_servers=address,
-            bootstrap_timeout_ms=int(timeout_s * 1_000),
-            request_timeout_ms=int(timeout_s * 1_000),
-            **security.options(),
-        )
+def _client(
+    address: str, security: KafkaSecurity, timeout_s: float, api_version: tuple[int, int] | None = None
+) -> Iterator[Any]:
+    timeout_ms = int(timeout_s * 1_000)
+    known = {} if api_version is None else {"api_version": api_version}
+    with _silent_library():
         try:
-            yield admin
-        finally:
-            admin.close()
-    except (KafkaError, OSError) as error:
-        raise Unavailable(f"Kafka at {address} cannot be reached: {error or type(error).__name__}") from None
+            admin = KafkaAdminClient(
+                bootstrap_servers=address,
+                bootstrap_timeout_ms=timeout_ms,
+                request_timeout_ms=timeout_ms,
+                **known,
+                **security.options(),
+            )
+            try:
+                yield admin
+            finally:
+                admin.close()
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"Kafka at {address} cannot be reached: {error or type(error).__name__}") from None
+
+
+@contextlib.contextmanager
+def _silent_library() -> Iterator[None]:
+    """The library logs every attempt as an error; what matters is in the exception, in one line."""
+    logger = logging.getLogger("kafka")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
