@@ -6,10 +6,11 @@ from fastapi import APIRouter, FastAPI
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse, Response
 
+from domain.quantities import QUANTITIES
 from web.api_sensors import sensor_objects
 from web.assets import TEMPLATE_DIR
 from web.parts import WebParts
-from web.shapes import alert_object, time_text
+from web.shapes import alert_object
 
 ALERTS_WITHOUT_SCRIPT = 100
 
@@ -39,6 +40,8 @@ def pages_router(parts: WebParts, app: FastAPI, version: str) -> APIRouter:
     )
     static = f"/static/{version}"
 
+    boot = {"zone": parts.zone, "town": parts.town, "units": {name: row.unit for name, row in QUANTITIES.items()}}
+
     def page(name: str, **values: Any) -> Response:
         html = templates.get_template(name).render(static=static, town=parts.town, zone=parts.zone, **values)
         return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
@@ -50,7 +53,7 @@ def pages_router(parts: WebParts, app: FastAPI, version: str) -> APIRouter:
             "live.html",
             alerts=[alert_object(alert) for alert in alerts],
             sensors=sensor_objects(parts),
-            now=time_text(parts.latest.now),
+            boot=boot,
         )
 
     @router.get("/docs")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from domain.messages import Action, Alert, Forecast, Health, Point, Quarantined, Why
 from domain.sensors import Sensor
@@ -17,7 +18,14 @@ AGGREGATE_COLUMNS = (
     "window_start", "window_s", "series", "count", "mean", "min", "max", "last", "coverage", "flag", "revision",
 )  # fmt: skip
 
-_encoder = msgspec.json.Encoder()
+
+def _plain(value: object) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()  # numbers inside model parameters, neighbours or the map may be numpy's
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
 def dumps(value: Any) -> str:

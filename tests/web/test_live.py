@@ -17,7 +17,7 @@ from web.live import LiveEvent, LiveFeed
 
 
 def an_alert(number: int, revision: int = 1) -> Alert:
-    alert = make_alert(sensors()[9], CASES[0], NOON, number)
+    alert = make_alert(sensors()[14], CASES[0], NOON, number)
     return msgspec.structs.replace(alert, revision=revision)
 
 

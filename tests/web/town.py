@@ -102,7 +102,7 @@ def observed(series: str, t: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
 CASES = (
     # sensor index, kind, severity, minutes ago, share of normal, state, sentence
-    (9, "anomaly", "high", 6, 0.42, "open", "Traffic has slowed to {v} km/h; {e} km/h is usual here at this hour."),
+    (14, "anomaly", "high", 6, 0.42, "open", "Traffic has slowed to {v} km/h; {e} km/h is usual here at this hour."),
     (11, "anomaly", "medium", 14, 0.61, "open", "Speed of {v} km/h is below the usual {e} km/h."),
     (18, "anomaly", "medium", 23, 1.9, "open", "Nitrogen dioxide is {v} µg/m³, twice the usual {e} µg/m³."),
     (4, "quality", "low", 41, 1.0, "acknowledged", "The meter has reported exactly {v} kW for 38 minutes."),
