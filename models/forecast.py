@@ -16,6 +16,7 @@ from domain.messages import Forecast
 from domain.readings import Floats, Ints, Rows
 from domain.scores import Judged
 from domain.times import DAY_MS, HOUR_MS
+from models.cells import TOLERANCE, Cells
 from models.contract import Payload
 from models.grid_history import GridHistory
 from models.horizon_ridge import HorizonRidge
@@ -24,9 +25,6 @@ from models.series_spec import SeriesSpec
 GRIDS_S = (300, 900, 1_800, 3_600)
 MINUTES_AHEAD = (15, 30, 60)  # on grids up to a quarter of an hour
 HOURS_AHEAD = (1, 3, 6, 12, 24)  # on slower ones
-_TOLERANCE = 1.05  # an interval of 303 s still belongs on the 300 s grid
-_GRACE = 0.1  # of a cell: how long a cell that needs one reading each waits for the rest of its series
-_PENDING_MAX = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +97,17 @@ class SharedRidge:
         for k, group in enumerate(self._groups.values()):
             mine = number == k
             if mine.any():
-                group.fold(self._column[rows[mine]], t[mine], x[mine])
+                group.cells.fold(self._column[rows[mine]], t[mine], x[mine])
 
     def _place(self, row: int, interval_s: float) -> None:
         name, lower, upper, cumulative = self._specs[row]
-        if not np.isfinite(interval_s) or cumulative or interval_s > GRIDS_S[-1] * _TOLERANCE:
+        if not np.isfinite(interval_s) or cumulative or interval_s > GRIDS_S[-1] * TOLERANCE:
             return
-        grid_s = next(grid for grid in GRIDS_S if interval_s <= grid * _TOLERANCE)
+        grid_s = next(grid for grid in GRIDS_S if interval_s <= grid * TOLERANCE)
         group = self._groups.setdefault((name, grid_s), _Group(grid_s, lower, upper))
         self._group_of[row] = (name, grid_s)
         self._number[row] = list(self._groups).index((name, grid_s))
-        self._column[row] = group.join(row, single=interval_s * _TOLERANCE >= grid_s)
+        self._column[row] = group.join(row, interval_s)
 
     def issue(self, now: int) -> list[ForecastRows]:
         """Close the cells that are complete at ``now`` (epoch ms); forecasts in the order of cells."""
@@ -145,86 +143,51 @@ class _Group:
     """Series of one quantity on one grid: cells that are filling, the history, the ridge."""
 
     def __init__(self, grid_s: int, lower: float, upper: float) -> None:
-        self.rows = np.empty(0, np.int64)
+        self._rows = np.empty(0, np.int64)
         self._bounds = (lower, upper)
-        self._grid_ms = grid_s * 1_000
+        grid_ms = grid_s * 1_000
         ahead_s = [60 * m for m in MINUTES_AHEAD] if grid_s <= 900 else [3_600 * h for h in HOURS_AHEAD]
         self._ahead_ms = np.array(ahead_s, dtype=np.int64) * 1_000
-        horizons = self._ahead_ms // self._grid_ms
-        self._single = np.empty(0, np.bool_)  # one reading fills a cell
-        self._history = GridHistory(self._grid_ms, horizons)
-        self._ridge = HorizonRidge(horizons, DAY_MS // self._grid_ms)
-        self._pending: dict[int, Floats] = {}  # cell → sum, count, last time of each column
-        self._closed = np.iinfo(np.int64).min  # last cell that was closed
-        self._spoke = np.empty(0, np.bool_)  # columns with a value in it
+        horizons = self._ahead_ms // grid_ms
+        self.cells = Cells(grid_ms)
+        self._history = GridHistory(grid_ms, horizons)
+        self._ridge = HorizonRidge(horizons, DAY_MS // grid_ms)
 
-    def join(self, row: int, single: bool) -> int:
-        self.rows = np.append(self.rows, row)
-        self._single = np.append(self._single, single)
-        self._spoke = np.append(self._spoke, False)
-        columns = len(self.rows)
-        self._history.grow(columns)
-        self._ridge.grow(columns)
-        self._pending = {cell: _widened(sums, columns) for cell, sums in self._pending.items()}
-        return columns - 1
-
-    def fold(self, column: Ints, t: Ints, x: Floats) -> None:
-        cells = t // self._grid_ms
-        for cell in np.unique(cells).tolist():
-            if cell <= self._closed:
-                continue  # too late to be forecast from
-            sums = self._pending.get(cell)
-            if sums is None:
-                sums = self._pending[cell] = _widened(np.empty((3, 0)), len(self.rows))
-            here = cells == cell
-            sums[0] += np.bincount(column[here], x[here], len(self.rows))
-            sums[1] += np.bincount(column[here], minlength=len(self.rows))
-            np.maximum.at(sums[2], column[here], t[here])
+    def join(self, row: int, interval_s: float) -> int:
+        self._rows = np.append(self._rows, row)
+        column = self.cells.join(interval_s)
+        self._history.grow(self.cells.columns)
+        self._ridge.grow(self.cells.columns)
+        return column
 
     def issue(self, now: int) -> list[ForecastRows]:
         said = []
-        for cell in sorted(self._pending):
-            if len(self._pending) <= _PENDING_MAX and not self._complete(cell, now):
-                break
-            rows = self._close(cell, self._pending.pop(cell))
+        for cell, x, last in self.cells.close(now):
+            rows = self._rows_of(cell, self._step(cell, x), last)
             if rows is not None:
                 said.append(rows)
         return said
 
-    def _complete(self, cell: int, now: int) -> bool:
-        start = cell * self._grid_ms
-        if now >= start + self._grid_ms:
-            return True
-        if not self._single.all():
-            return False
-        # Every series gives one value a cell: no need to wait for the cell's end once all that spoke last have spoken.
-        waits = self._spoke & (self._pending[cell][1] == 0)
-        return (bool(self._spoke.any()) and not waits.any()) or now >= start + _GRACE * self._grid_ms
-
-    def _close(self, cell: int, sums: Floats) -> ForecastRows | None:
-        x = np.where(sums[1] > 0, sums[0] / np.maximum(sums[1], 1.0), np.nan)
-        hour = cell * self._grid_ms // HOUR_MS % 24
-        self._ridge.learn(cell, hour, x, self._history)
-        asked = self._history.features(cell, x)
-        said = self._ridge.predict(cell, x, asked, self._history)
+    def _step(self, cell: int, x: Floats) -> Floats:
+        """Settle what was said of this cell, say what comes next, then take the cell in."""
+        self._ridge.learn(cell, cell * self.cells.grid_ms // HOUR_MS % 24, x, self._history)
+        said = self._ridge.predict(cell, x, self._history.features(cell, x), self._history)
         self._history.learn(cell, x)
-        self._closed, self._spoke = cell, sums[1] > 0
-        return self._rows_of(cell, said, sums[2])
+        return said
 
-    def _rows_of(self, cell: int, said: Floats, last: Floats) -> ForecastRows | None:
+    def _rows_of(self, cell: int, said: Floats, last: Ints) -> ForecastRows | None:
         shown = np.isfinite(said) & self._ridge.shown
         if not shown.any():
             return None
-        hours = (cell * self._grid_ms + self._ahead_ms) // HOUR_MS % 24
+        hours = (cell * self.cells.grid_ms + self._ahead_ms) // HOUR_MS % 24
         lower, upper = self._ridge.interval(hours, said)
         # Columns were given out in the order of first readings; the rows must come out sorted.
-        order = np.argsort(self.rows)
+        order = np.argsort(self._rows)
         chosen = shown.T[order]
-        row = np.repeat(self.rows[order], chosen.sum(axis=1)).astype(np.int32)
-        own = np.where(last > 0, last, 0).astype(np.int64)
-        target = (own[:, None] + self._ahead_ms)[order][chosen]
+        row = np.repeat(self._rows[order], chosen.sum(axis=1)).astype(np.int32)
+        target = (last[:, None] + self._ahead_ms)[order][chosen]
         value, low, high = (np.clip(table.T[order][chosen], *self._bounds) for table in (said, lower, upper))
-        return ForecastRows(int(own.max()), row, target, value, low, high, self._ridge.skill.T[order][chosen])
+        return ForecastRows(int(last.max()), row, target, value, low, high, self._ridge.skill.T[order][chosen])
 
     def skill(self, column: int) -> dict[int, float]:
         pairs = zip((self._ahead_ms // 1_000).tolist(), self._ridge.skill[:, column].tolist(), strict=True)
@@ -232,25 +195,14 @@ class _Group:
 
     def snapshot(self) -> dict[str, Any]:
         return {
-            "rows": self.rows.copy(),
-            "single": self._single.copy(),
-            "spoke": self._spoke.copy(),
-            "closed": int(self._closed),
-            "pending": [[cell, sums.copy()] for cell, sums in self._pending.items()],
+            "rows": self._rows.copy(),
+            "cells": self.cells.snapshot(),
             "history": self._history.snapshot(),
             "ridge": self._ridge.snapshot(),
         }
 
     def restore(self, payload: Mapping[str, Any]) -> None:
-        self.rows = np.array(payload["rows"], dtype=np.int64)
-        self._single = np.array(payload["single"], dtype=np.bool_)
-        self._spoke = np.array(payload["spoke"], dtype=np.bool_)
-        self._closed = int(payload["closed"])
-        self._pending = {int(cell): np.array(sums) for cell, sums in payload["pending"]}
+        self._rows = np.array(payload["rows"], dtype=np.int64)
+        self.cells.restore(payload["cells"])
         self._history.restore(payload["history"])
         self._ridge.restore(payload["ridge"])
-
-
-def _widened(sums: Floats, columns: int) -> Floats:
-    """Sum, count and last time per column, with room for more columns."""
-    return np.hstack([sums, np.zeros((3, columns - sums.shape[1]))])
