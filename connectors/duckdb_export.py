@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from connectors.duckdb_file import literal
 from connectors.table_columns import AGGREGATES
 from domain.errors import Misconfigured
 
@@ -51,17 +52,13 @@ def copy_query(
         )
     condition = f"a.start >= {int(start)} AND a.start < {int(end)}"
     if series is not None:
-        condition += f" AND s.name = {_quoted(series)}"
+        condition += f" AND s.name = {literal(series)}"
     query = (
         f"SELECT {selected} FROM {table} a JOIN series s ON s.id = a.series WHERE {condition} ORDER BY s.name, a.start"
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        row = cursor.execute(f"COPY ({query}) TO {_quoted(str(path))} ({options})").fetchone()
+        row = cursor.execute(f"COPY ({query}) TO {literal(str(path))} ({options})").fetchone()
     except (duckdb.IOException, OSError) as error:
         raise Misconfigured(f"{path} cannot be written: {error}") from None
     return int(row[0])
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -14,7 +14,6 @@ _CONFIG = {
     "memory_limit": "512MB",
     # Nothing may be fetched from the network behind the operator's back.
     "autoinstall_known_extensions": "false",
-    "TimeZone": "UTC",
 }
 
 
@@ -27,7 +26,8 @@ def open_file(path: Path) -> Any:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = duckdb.connect(str(path), config=dict(_CONFIG))
-        connection.execute(f"SET temp_directory = '{str(path).replace(chr(39), chr(39) * 2)}.tmp'")
+        connection.execute(f"SET temp_directory = {literal(f'{path}.tmp')}")
+        connection.execute("SET TimeZone = 'UTC'")
         return connection
     except (duckdb.Error, OSError) as error:
         raise _opening(path, error) from None
@@ -36,8 +36,14 @@ def open_file(path: Path) -> Any:
 def open_memory(temporary: Path, memory_limit: str = "512MB") -> Any:
     """A connection without a file that spills to the folder ``temporary`` when memory runs short."""
     connection = duckdb.connect(config={**_CONFIG, "memory_limit": memory_limit})
-    connection.execute(f"SET temp_directory = '{str(temporary).replace(chr(39), chr(39) * 2)}'")
+    connection.execute(f"SET temp_directory = {literal(str(temporary))}")
+    connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def literal(text: str) -> str:
+    """Text as an SQL literal, for the places where DuckDB takes no parameter."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 @contextmanager
