@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.outbox import open_database, transaction, translated
+from connectors.sqlite_file import open_database, transaction, translated
 from domain.readings import Readings
 
 _SCHEMA = """
@@ -40,7 +40,7 @@ class HeldReadings:
         Misconfigured: the file is damaged (it is set aside), in use, or cannot be written.
     """
 
-    def __init__(self, path: Path, readings_max: int = 200_000, sensor_readings_max: int = 20_000) -> None:
+    def __init__(self, path: Path, readings_max: int = 200_000, sensor_readings_max: int = 10_000) -> None:
         self.path = path
         self._readings_max = readings_max
         self._sensor_readings_max = sensor_readings_max

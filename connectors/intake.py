@@ -10,8 +10,8 @@ from connectors.intake_json import parse_array, parse_lines, parse_object
 from domain.errors import Rejected
 
 BODY_BYTES_MAX = 1 << 20
-UNPACKED_BYTES_MAX = 16 << 20
-READINGS_MAX = 100_000
+UNPACKED_BYTES_MAX = 8 << 20
+READINGS_MAX = 50_000
 
 _BOM = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"

@@ -11,6 +11,8 @@ from connectors.intake_columns import Intake, every, from_columns, rejected
 from domain.codec import check_reading
 from domain.errors import Rejected, Rejection
 
+_FIELDS_MAX = 8  # of a reading on average: bounds what is built of an array that is not made of readings
+_PIECE_BYTES_MAX = 64 << 10  # a longer piece that is no reading is not looked into
 _DIGITS_MAX = 400  # no float is longer; Python would refuse to read thousands of digits
 
 
@@ -44,7 +46,10 @@ def parse_object(body: bytes) -> Intake:
     """One reading. Raises: Rejected: not UTF-8, not JSON, nested too deeply."""
     try:
         return _from_items([_item.decode(body)])
-    except _BROKEN:
+    except _BROKEN as error:
+        if len(body) > _PIECE_BYTES_MAX:
+            why = "nested too deeply" if isinstance(error, RecursionError) else f"not a reading: {error}"
+            raise Rejected("body", body[:80].decode("utf-8", "replace"), why) from None
         return _from_loose([_loads(body)])
 
 
@@ -59,6 +64,7 @@ def parse_lines(body: bytes) -> Intake:
 
 
 def _parse_array_each(body: bytes, check_count: Callable[[int], None]) -> Intake:
+    check_count(body.count(b",") // _FIELDS_MAX)
     text = _text(body)
     try:
         raws = _raws.decode(text)
@@ -85,6 +91,9 @@ def _one_by_one(pieces: Sequence[bytes | msgspec.Raw]) -> Intake:
 
 def _why(position: int, piece: bytes) -> Rejection:
     """The rejection of a piece that does not decode: in the words of the slow check, which names the field."""
+    if len(piece) > _PIECE_BYTES_MAX:
+        error = Rejected("reading", piece[:80].decode("utf-8", "replace"), f"longer than {_PIECE_BYTES_MAX} bytes")
+        return rejected(position, error)
     try:
         check_reading(_loads(piece))
     except Rejected as error:

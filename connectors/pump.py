@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 Lane = tuple[str, int]  # topic and partition
 
 _LANES: tuple[Lane, ...] = tuple((topic, partition) for topic in READINGS for partition in range(PARTITIONS))
-_LANE_ENTRIES_MAX = 64  # read at a time from one lane: a few MB in memory
+_LANE_ENTRIES_MAX = 32  # read at a time from one lane: 1 or 2 MB in memory
 _IDLE_S = 1.0  # a wake that was missed costs at most this
 _BACK_OFF_S, _BACK_OFF_S_MAX = 0.2, 10.0
 _SETTLE_PAUSE_S = 0.1  # settle at most this often: forgetting is a transaction

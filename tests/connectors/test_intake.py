@@ -184,11 +184,10 @@ def test_deep_json_within_an_array_never_escapes() -> None:
         body = b"[" + json.dumps(GOOD).encode() + b"," + b"[" * depth + b"]" * depth + b"]"
         try:
             intake = parse_body(body)
-        except Rejected as error:
-            assert "nested" in error.reason
-        else:
-            assert rows_of(intake) == EXPECTED[:1]
-            assert [r.position for r in intake.rejections] == [1]
+        except Rejected:
+            continue  # nested too deeply for any reader: refused as a whole
+        assert rows_of(intake) == EXPECTED[:1]
+        assert [r.position for r in intake.rejections] == [1]
 
 
 def test_what_says_gzip_must_be_gzip() -> None:
@@ -217,6 +216,22 @@ def test_limits() -> None:
             parse_body(body, limits=limits)
 
 
+def test_a_huge_piece_costs_only_itself() -> None:
+    huge = {**GOOD, "value": [0] * 100_000}
+    for body in (json.dumps([GOOD, huge]), json.dumps(GOOD) + "\n" + json.dumps(huge)):
+        intake = parse_body(body.encode())
+        assert rows_of(intake) == EXPECTED[:1]
+        assert [(r.position, r.field) for r in intake.rejections] == [(1, "reading")]
+    with pytest.raises(Rejected, match="not a reading"):
+        parse_body(json.dumps(huge).encode())
+    assert rows_of(parse_body(json.dumps({**GOOD, "note": "x" * 100_000}).encode())) == EXPECTED[:1]
+
+
+def test_an_array_of_very_many_small_things_is_not_built() -> None:
+    with pytest.raises(TooLong):
+        parse_body(gzip.compress(b"[" + b"0," * 3_000_000 + b"0]"))
+
+
 def test_a_gzip_bomb_is_never_unpacked() -> None:
     with pytest.raises(TooLong, match="once unpacked"):
         parse_body(gzip.compress(bytes(200 << 20), 9)[: 1 << 20])
@@ -227,10 +242,9 @@ def test_no_bytes_raise_anything_but_rejected(body: bytes, kind: str) -> None:
     for sent in (body, b"[" + body + b"]", b"time,series,value\n" + body, json.dumps(GOOD).encode() + b"\n" + body):
         try:
             intake = parse_body(sent, kind)
-        except Rejected as error:
-            assert error.reason
-        else:
-            assert len(intake.positions) == len(intake.readings)
+        except Rejected:
+            continue
+        assert len(intake.positions) == len(intake.readings)
 
 
 NAMES = st.sampled_from(["a/air.no2", "b/traffic.flow", "c", "d/none.such", 5, None])
