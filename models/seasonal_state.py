@@ -44,7 +44,7 @@ class SeasonalParameters:
         coverage: of the interval between lower and upper.
     """
 
-    false_alerts_per_week: float = 0.1
+    false_alerts_per_week: float = 0.4
     warm_up_s: float = 86_400.0
     warm_up_intervals: float = 72.0
     warm_up_s_max: float = 14 * 86_400.0
