@@ -1,0 +1,27 @@
+# Borough in one image; the command says which part runs. Build: docker build -t borough .
+FROM python:3.12-slim AS build
+WORKDIR /src
+RUN pip install --no-cache-dir build==1.3.* && python -m venv /opt/borough
+COPY requirements.lock ./
+RUN /opt/borough/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY domain domain
+COPY models models
+COPY streams streams
+COPY connectors connectors
+COPY simulator simulator
+COPY web web
+COPY service service
+RUN python -m build --wheel --outdir /wheel . && /opt/borough/bin/pip install --no-cache-dir --no-deps /wheel/*.whl
+
+FROM python:3.12-slim
+RUN groupadd --gid 10001 borough \
+    && useradd --uid 10001 --gid borough --no-create-home --home-dir /var/lib/borough borough \
+    && install -d -o borough -g borough /var/lib/borough
+COPY --from=build /opt/borough /opt/borough
+ENV PATH=/opt/borough/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 BOROUGH_DATA_DIR=/var/lib/borough
+USER borough
+WORKDIR /var/lib/borough
+VOLUME /var/lib/borough
+ENTRYPOINT ["borough"]
+CMD ["--help"]
