@@ -9,9 +9,9 @@ from functools import lru_cache
 from urllib.parse import unquote
 from zlib import crc32
 
-import msgspec
 import numpy as np
 
+from connectors.column_text import float_texts
 from domain.codec import encode
 from domain.messages import Finding, Forecast, Health, Quarantined
 from domain.readings import Floats
@@ -61,12 +61,6 @@ def aggregates_lines(batch: Aggregates) -> str:
     columns.append(batch.start.tolist())
     template += " %d"
     return "\n".join([template % row for row in zip(*columns, strict=True)])
-
-
-def float_texts(values: Floats) -> list[str]:
-    """The shortest text of each number that reads back to the same; empty where it is not finite."""
-    texts = msgspec.json.encode(values.tolist()).decode()[1:-1].split(",") if len(values) else []
-    return texts if np.isfinite(values).all() else ["" if text == "null" else text for text in texts]
 
 
 def message_line(message: Finding | Forecast | Health | Quarantined) -> str:

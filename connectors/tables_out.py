@@ -1,0 +1,201 @@
+"""Tidy tables that people take: every out table of the design, as CSV and, where wanted, Parquet."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+
+from connectors import table_columns
+from connectors.column_text import float_texts, quality_texts, time_texts
+from connectors.table_parquet import keep_newest_revision, to_parquet
+from domain.errors import Misconfigured
+from domain.messages import Alert, Anticipated, Forecast, Health
+from domain.scores import Judged, Scores
+from domain.times import DAY_MS, format_time
+from domain.windows import Aggregates
+
+FORMATS = ("csv", "parquet")
+
+
+class TableWriter:
+    """Writes the out tables into a folder; each file is there, with its header, from the start.
+
+    Rows go to disk as they come. Of an alert only its newest revision is kept until the end; of an asset the last row
+    of each day; of a window its newest revision. Call ``close``, or use it as a context manager.
+
+    Args:
+        folder: made when it is not there; tables of an earlier run in it are replaced.
+        formats: of ``csv``, ``parquet``; Parquet files are made at the end.
+
+    Raises:
+        Misconfigured: an unknown format, or the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, formats: Sequence[str] = ("csv",)) -> None:
+        if unknown := sorted(set(formats) - set(FORMATS)):
+            raise Misconfigured(f"unknown table format {unknown[0]}; known are {', '.join(FORMATS)}")
+        self._folder, self._formats = Path(folder), tuple(formats)
+        self._files: dict[str, IO[str]] = {}
+        self._alerts: dict[str, Alert] = {}
+        self._health: dict[str, Health] = {}
+        self._revised = False
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for name, columns in table_columns.OUT.items():
+                self._files[name] = self.path(name).open("w", encoding="utf-8", newline="")
+                self._files[name].write(",".join(columns) + "\n")
+        except OSError as error:
+            for file in self._files.values():
+                file.close()
+            raise Misconfigured(f"{self._folder} cannot be written: {error.strerror or error}") from None
+
+    def path(self, table: str, ending: str = "csv") -> Path:
+        """Where a table is, or will be."""
+        return self._folder / f"{table}.{ending}"
+
+    def aggregates(self, batch: Aggregates) -> None:
+        """Rows of ``aggregates.csv``; a later revision of a window replaces the earlier one at the end."""
+        if len(batch) == 0:
+            return
+        self._revised |= bool((batch.revision > 1).any())
+        names = _cells(batch.series)
+        columns: list[Iterable[Any]] = [
+            time_texts(batch.start),
+            [f"{batch.window_s},{names[k]}" for k in batch.i.tolist()],
+            batch.count.tolist(),
+            *(float_texts(getattr(batch, name)) for name in ("mean", "min", "max", "last", "coverage")),
+            batch.flag.tolist(),
+            batch.revision.tolist(),
+        ]
+        self._rows("aggregates", columns)
+
+    def scores(self, names: Sequence[str], judged: Judged, scores: Scores) -> None:
+        """Rows of ``scores.csv``; ``names[row]`` is the series of a row of ``judged``."""
+        series = _cells(names)
+        columns: list[Iterable[Any]] = [
+            time_texts(judged.t),
+            [series[k] for k in judged.row.tolist()],
+            float_texts(judged.x),
+            *(float_texts(getattr(scores, name)) for name in ("score", "expected", "lower", "upper")),
+            judged.flag.tolist(),
+        ]
+        self._rows("scores", columns)
+
+    def quality(self, names: Sequence[str], judged: Judged) -> None:
+        """Rows of ``quality.csv``; ``tests`` are the names of the failed tests, joined by +."""
+        series = _cells(names)
+        columns: list[Iterable[Any]] = [
+            time_texts(judged.t),
+            [series[k] for k in judged.row.tolist()],
+            judged.flag.tolist(),
+            quality_texts(judged.tests),
+        ]
+        self._rows("quality", columns)
+
+    def alerts(self, alerts: Iterable[Alert]) -> None:
+        """One final row per alert id, written at the end by onset; several series are joined by ``;``."""
+        for alert in alerts:
+            kept = self._alerts.get(alert.id)
+            if kept is None or alert.revision >= kept.revision:
+                self._alerts[alert.id] = alert
+
+    def forecasts(self, forecasts: Iterable[Forecast]) -> None:
+        """One row per target time."""
+        for forecast in forecasts:
+            head = format_time(forecast.issued)
+            columns: list[Iterable[Any]] = [
+                [head] * len(forecast.target),
+                time_texts(np.array(forecast.target, dtype=np.int64)),
+                _cells([forecast.series]) * len(forecast.target),
+                *(float_texts(np.array(getattr(forecast, name))) for name in ("value", "lower", "upper")),
+            ]
+            self._rows("forecasts", columns)
+
+    def maintenance(self, health: Iterable[Health]) -> None:
+        """One row per asset and day: the last of the day."""
+        for message in health:
+            kept = self._health.get(message.asset)
+            if kept is not None and kept.time // DAY_MS < message.time // DAY_MS:
+                self._write_health(kept)
+            if kept is None or kept.time <= message.time:
+                self._health[message.asset] = message
+
+    def anticipated(self, anticipated: Iterable[Anticipated]) -> None:
+        """One row each."""
+        self._lines(
+            "anticipated",
+            [(format_time(a.issued), a.series, a.kind, a.within_s, _number(a.probability)) for a in anticipated],
+        )
+
+    def close(self) -> None:
+        """Finish the tables; calling it again does nothing."""
+        if not self._files:
+            return
+        by_onset = sorted(self._alerts.values(), key=lambda alert: (alert.onset, alert.id))
+        self._lines("alerts", [_alert_row(alert) for alert in by_onset])
+        for message in sorted(self._health.values(), key=lambda message: (message.time, message.asset)):
+            self._write_health(message)
+        files, self._files = self._files, {}
+        for file in files.values():
+            file.close()
+        if self._revised:
+            keep_newest_revision(self.path("aggregates"))
+        for table in files:
+            if "parquet" in self._formats:
+                to_parquet(table, self.path(table), self.path(table, "parquet"))
+            if "csv" not in self._formats:
+                self.path(table).unlink()
+
+    def __enter__(self) -> "TableWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write_health(self, message: Health) -> None:
+        numbers = (message.remaining_life, message.lower, message.upper, message.p_failure)
+        self._lines("maintenance", [(format_time(message.time), message.asset, *map(_number, numbers))])
+
+    def _rows(self, table: str, columns: Sequence[Iterable[Any]]) -> None:
+        """Columns of cells that need no quotes any more, joined row by row."""
+        template = ",".join(["%s"] * len(columns)) + "\n"
+        self._files[table].write("".join([template % row for row in zip(*columns, strict=True)]))
+
+    def _lines(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        csv.writer(self._files[table], lineterminator="\n").writerows(rows)
+
+
+def _alert_row(alert: Alert) -> tuple[Any, ...]:
+    return (
+        alert.id,
+        ";".join(alert.series),
+        alert.area,
+        alert.kind,
+        alert.severity,
+        format_time(alert.onset),
+        format_time(alert.raised),
+        "" if alert.cleared is None else format_time(alert.cleared),
+        _number(alert.score),
+        alert.why.sentence,
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or not np.isfinite(value) else repr(float(value))
+
+
+def _cells(names: Sequence[str]) -> list[str]:
+    """Names as CSV cells; they hardly ever need quotes."""
+    out = list(names)
+    for k, name in enumerate(out):
+        if any(mark in name for mark in ',"\r\n'):
+            buffer = io.StringIO()
+            csv.writer(buffer, lineterminator="").writerow([name])
+            out[k] = buffer.getvalue()
+    return out
