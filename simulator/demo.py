@@ -161,12 +161,12 @@ def _past(town: Town, seed: int, now: int) -> tuple[Item, ...]:
 
 
 def _opening(town: Town, seed: int, now: int) -> tuple[Item, ...]:
-    """A crash where a ring loop reports soonest from 10 s after now, and a trip where most meters report before 25 s."""
+    """A crash where a ring loop reports soonest from 10 s after now, a trip where most meters report before 25 s."""
     ring = [site.sensor for site in town.loops if site.road.road_class == "primary"]
     soonest = int(np.argmin((phases(seed, ring) - now - 10 * SECOND_MS) % MINUTE_MS))
     meters = [site.sensor for site in town.meters]
     waits = (phases(seed, meters) - now - 5 * SECOND_MS) % MINUTE_MS
-    soon = {area: 0 for area in dict.fromkeys(meter.area for meter in meters)}
+    soon = dict.fromkeys((meter.area for meter in meters), 0)
     for meter, wait in zip(meters, waits, strict=True):
         soon[meter.area] += int(wait < 20 * SECOND_MS)
     return (

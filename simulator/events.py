@@ -19,6 +19,8 @@ from simulator.truth import Truth
 
 QUEUE_KM_H = 13.0  # how fast the tail of a queue moves upstream when nearly all capacity is lost
 RECOVERY_KM_H = 20.0  # how fast its head dissolves upstream once the road is clear
+JAM_DENSITY = 140.0  # veh/km and lane, standing
+CRAWL_KM_H = 4.0
 REACH_M = 2_600.0
 DOWNSTREAM_M = 1_500.0
 
@@ -83,6 +85,8 @@ class Crash(TrafficEvent):
     def disturb(self, town: Town, t: Ints, flow: Floats, speed: Floats, capacity: Floats) -> None:
         at = _row(town, self.loop)
         left = (1 - self.severity) * capacity[at]
+        jam = JAM_DENSITY * town.loops[at].road.lanes
+        crawl = max(CRAWL_KM_H, left / (jam - left / RECOVERY_KM_H))  # the congested branch of the triangle
         behind, ahead = _distances(town, self.loop)
         for row, metres in behind.items():
             arrives = self.start + int(metres / (QUEUE_KM_H * self.severity) * 3_600)
@@ -90,7 +94,6 @@ class Crash(TrafficEvent):
             if arrives >= leaves:
                 continue  # the queue dissolved before it came here
             share = _pulse(t[row], arrives, leaves, 30_000, 2 * MINUTE_MS)
-            crawl = 6.0 + 14.0 * (1 - self.severity)
             flow[row] += share * (np.minimum(flow[row], left) - flow[row])
             speed[row] += share * (np.minimum(speed[row], crawl) - speed[row])
         for row, metres in ahead.items():

@@ -150,7 +150,7 @@ def phases(seed: int, sensors: Sequence[Sensor]) -> Ints:
     """``int64[m]`` ms into its interval at which each sensor reports: a whole second."""
     share = Noise(seed, "phase").uniform(keys_of([sensor.sensor for sensor in sensors]), np.zeros(1, np.int64))[:, 0]
     seconds = np.array([int(sensor.interval_s or 60) for sensor in sensors])
-    return (share * seconds).astype(np.int64) * 1_000
+    return np.asarray((share * seconds).astype(np.int64) * 1_000, dtype=np.int64)
 
 
 def _rows_by_area(sensors: Sequence[Sensor]) -> dict[str, list[int]]:

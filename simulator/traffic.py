@@ -34,7 +34,7 @@ class Traffic:
         self._free = np.array([site.road.free_flow for site in loops])
         zero = np.zeros(1, np.int64)
         spread = noise.uniform(self._loop_keys, zero)[:, 0]
-        self._peak = 0.62 + 0.30 * noise.uniform(self._road_keys, zero)[:, 0] + 0.05 * (spread - 0.5)
+        self._peak = 0.68 + 0.25 * noise.uniform(self._road_keys, zero)[:, 0] + 0.05 * (spread - 0.5)
         self._inbound = np.array([site.road.inbound for site in loops])
         self._night = np.array([_NIGHT[site.road.road_class] for site in loops])
         # A platoon passes the first loop of a road before the last one.
