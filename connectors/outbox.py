@@ -21,6 +21,7 @@ _ENTRY_OVERHEAD_BYTES = 32
 _DISK_RESERVE_BYTES = 32 << 20  # kept free, so that forgetting can still be written when the disk is full
 _FREE_BYTES_MAX = 64 << 20  # more unused pages than this are given back to the disk
 _VACUUM_PAGES = 1_024
+_FORGET_ENTRIES = 256  # in one transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -112,24 +113,33 @@ class SqliteOutbox:
 
     def forget(self, topic: str, partition: int, up_to_seq: int) -> None:
         """See :class:`domain.ports.Outbox`; not synced: after a power cut an entry may come once more, as a repeat."""
+        while self._forget_some(topic, partition, up_to_seq):
+            pass  # the lock is free in between: appending does not wait for a long clearing out
+
+    def _forget_some(self, topic: str, partition: int, up_to_seq: int) -> bool:
         with self._lock:
             if (topic, partition) not in self._lanes:
-                return
+                return False
             first, last = self._id(topic, partition, 0), self._id(topic, partition, min(up_to_seq, _LANE_STEP - 1))
-            count, size = self._measure(first, last)
-            if not count:
-                return
             with translated(self.path):
+                (last,) = self._db.execute(
+                    "SELECT max(id) FROM (SELECT id FROM entries WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?)",
+                    (first, last, _FORGET_ENTRIES),
+                ).fetchone()
+                if last is None:
+                    return False
+                count, size = self._measure(first, last)
                 self._db.execute("PRAGMA synchronous=NORMAL")
             try:
                 with transaction(self._db, self.path):
                     self._db.execute("DELETE FROM entries WHERE id BETWEEN ? AND ?", (first, last))
+                self._depth -= count
+                self._bytes -= size
                 self._shrink()
             finally:
                 with translated(self.path):
                     self._db.execute("PRAGMA synchronous=FULL")
-            self._depth -= count
-            self._bytes -= size
+            return count == _FORGET_ENTRIES
 
     def depth(self) -> int:
         """See :class:`domain.ports.Outbox`."""

@@ -49,19 +49,19 @@ def test_a_lost_file_means_a_new_name(tmp_path: Path) -> None:
     assert all(name.startswith("north-") for name in names)
 
 
-@pytest.mark.parametrize("at", [0, 4_096 * 3])
+@pytest.mark.parametrize("at", [0, 8_192 * 4])
 def test_a_damaged_file_is_set_aside_and_named(tmp_path: Path, at: int) -> None:
     path = tmp_path / "o.sqlite"
     outbox = SqliteOutbox(path, 1 << 20)
     outbox.append([entry(seq, 3_000) for seq in range(1, 50)])
     outbox.close()
     damaged = bytearray(path.read_bytes())
-    damaged[at : at + 4_096] = b"\xa5" * 4_096
+    damaged[at : at + 8_192] = b"\xa5" * 8_192
     path.write_bytes(damaged)
     with pytest.raises(Misconfigured, match=r"o\.sqlite is damaged .*o\.sqlite\.damaged-1"):
         SqliteOutbox(path, 1 << 20)
     aside = (tmp_path / "o.sqlite.damaged-1").read_bytes()
-    assert aside[4_096:] == bytes(damaged[4_096:])  # the first page counts how often the file was opened
+    assert aside[8_192:] == bytes(damaged[8_192:])  # the first page counts how often the file was opened
     fresh = SqliteOutbox(path, 1 << 20)
     assert fresh.name != outbox.name
     assert fresh.depth() == 0
@@ -97,6 +97,19 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     size = sum(file.stat().st_size for file in tmp_path.iterdir())
     assert size < 12 << 20  # 60 MB went through
     assert outbox.depth() == 4
+    outbox.close()
+
+
+def test_a_long_queue_is_forgotten_to_the_last_entry(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "o.sqlite", 1 << 24)
+    outbox.append([entry(seq, 50) for seq in range(1, 2_001)])
+    outbox.append([entry(seq, 50, topic="readings.energy") for seq in range(1, 6)])
+    outbox.forget("readings.air", 0, 1_999)
+    assert [e.seq for e in outbox.read("readings.air", 0, 0, 9)] == [2_000]
+    assert outbox.depth() == 6
+    outbox.forget("readings.air", 0, 5_000)
+    outbox.forget("readings.energy", 0, 5)
+    assert (outbox.depth(), outbox.bytes_waiting()) == (0, 0)
     outbox.close()
 
 
