@@ -21,6 +21,7 @@ from service.data_dir import recorded_service
 from service.settings import Settings
 
 if TYPE_CHECKING:  # numpy takes longer to import than `borough --help` may take
+    from connectors.tables_in import BadRow
     from domain.readings import Readings
 
 _CHUNK = 10_000  # readings in a request: about 0.5 MB as CSV, well below the gateway's 1 MiB before it is zipped
@@ -30,14 +31,21 @@ _PATIENCE_S = 300.0
 
 @dataclass
 class Tally:
-    """What has become of the readings of a replay; ``held`` wait until their sensor is registered."""
+    """What has become of the readings of a replay; ``missing`` have no value and are not sent, of the
+    rejected ``held`` wait until their sensor is registered."""
 
     accepted: int = 0
     held: int = 0
+    missing: int = 0
     rejected: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     first: int | None = None
     last: int | None = None
+
+    def refuse(self, row: "BadRow") -> None:
+        """A row of the file that is no reading: the system would not take it either."""
+        self.rejected += 1
+        self.reasons[f"{row.field}: {row.reason}"] += 1
 
 
 @with_settings("place", "client", "host", "port", "sensors", "lateness_s")
@@ -72,7 +80,7 @@ def send(file: Path, base: str, pace: float | None, lateness_s: float) -> Tally:
     tally = Tally()
     with Meter("replay", "readings") as meter:
         clock = _Clock(pace)
-        for chunk, last in _slices(read_readings(file), pace):
+        for chunk, last in _slices(_present(read_readings(file, tally.refuse), tally), pace):
             at = int(chunk.t[-1])
             clock.wait_until(at)
             # Time passes as it did then; at the end, as far as the last windows need to close.
@@ -105,6 +113,17 @@ class _Clock:
             time.sleep(due - now)
 
 
+def _present(chunks: "Iterable[Readings]", tally: Tally) -> "Iterator[Readings]":
+    """Readings with a value: over HTTP, what was not measured is simply not sent."""
+    import numpy as np
+
+    for chunk in chunks:
+        there = ~np.isnan(chunk.x)
+        tally.missing += len(chunk) - int(there.sum())
+        if there.any():
+            yield chunk if there.all() else chunk.take(there)
+
+
 def _slices(chunks: "Iterable[Readings]", pace: float | None) -> "Iterator[tuple[Readings, bool]]":
     """Requests of at most ``_CHUNK`` readings, and which is the last; with a pace, each covers little wall time."""
     before: Readings | None = None
@@ -134,7 +153,7 @@ def _csv(chunk: "Readings") -> bytes:
     series = chunk.series
     lines = ["time,series,value"]
     for i, t, x in zip(chunk.i.tolist(), chunk.t.tolist(), chunk.x.tolist(), strict=True):
-        lines.append(f"{format_time(t)},{series[i]},{'' if x != x else repr(x)}")
+        lines.append(f"{format_time(t)},{series[i]},{x!r}")
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -155,12 +174,15 @@ def _report(tally: Tally, seconds: float, as_json: bool) -> None:
         summary = {
             "accepted": tally.accepted,
             "held": tally.held,
+            "missing": tally.missing,
             "rejected": tally.rejected,
             "reasons": dict(tally.reasons.most_common()),
         }
         print(json.dumps({**summary, "first": period[0], "last": period[1], "seconds": round(seconds, 3)}))
         return
     print(f"{tally.accepted} readings accepted, {tally.rejected} rejected, in {seconds:.1f} s", file=sys.stderr)
+    if tally.missing:
+        print(f"  {tally.missing} rows without a value were not sent", file=sys.stderr)
     if tally.held:
         print(f"  {tally.held} of the rejected are held until their sensors are registered", file=sys.stderr)
     for reason, count in tally.reasons.most_common(10):

@@ -20,7 +20,7 @@ PREFIX = "BOROUGH_"
 FILE = "borough.toml"
 MASK = "********"
 #: Environment names that start like settings and are read elsewhere (the file itself, the test suite).
-NOT_SETTINGS = frozenset({"BOROUGH_CONFIG", "BOROUGH_REQUIRE", "BOROUGH_DATA_SETS", "BOROUGH_TOOLS", "BOROUGH_BENCH"})
+NOT_SETTINGS = ("BOROUGH_CONFIG", "BOROUGH_REQUIRE", "BOROUGH_DATA_SETS", "BOROUGH_TOOLS", "BOROUGH_TEST_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Settings:
     lateness_s: float = _row("analysis", kinds.number(0, 86_400), 10.0, "How long a window waits for late readings before it is published, seconds.")
     horizon_s: float = _row("analysis", kinds.number(0, 2_592_000), 7_200.0, "How late a reading may come and still revise its window, seconds; later ones go to quarantine.")
     detector: str = _row("analysis", kinds.text, "seasonal", "Which detector scores the readings.")
-    checkpoint_s: float = _row("analysis", kinds.number(0.1, 600), 2.0, "How often state and offsets are written down, seconds.")
+    checkpoint_s: float = _row("analysis", kinds.number(0.1, 600), 5.0, "How often state and offsets are written down, seconds.")
     api_url: str = _row("client", kinds.url, "", "Address of the running system; default: the one recorded in the data folder, else http://host:port.")
     log_level: str = _row("logs", kinds.choice("debug", "info", "warning", "error"), "warning", "How much is logged to stderr.")
     log_format: str = _row("logs", kinds.choice("text", "json"), "text", "Log lines for people or for machines.")
@@ -184,8 +184,8 @@ def _nearest(name: str) -> str:
 
 
 def _unknown_names(env: Mapping[str, str]) -> list[str]:
-    known = {row.environment for row in ROWS.values()} | NOT_SETTINGS
-    strange = sorted(name for name in env if name.startswith(PREFIX) and name not in known)
+    known = {row.environment for row in ROWS.values()}
+    strange = sorted(n for n in env if n.startswith(PREFIX) and n not in known and not n.startswith(NOT_SETTINGS))
     return [f"{name} is set, but there is no such setting" + _hint(name) for name in strange]
 
 
