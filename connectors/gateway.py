@@ -107,16 +107,23 @@ class Gateway:
         await self._submit(_Request(f"{self.name}.{recording}", self._future(), tick=now), 0)
 
     async def release(self) -> int:
-        """Send on what was held of sensors that are registered by now; how many readings."""
+        """Send on what was held of sensors that are registered by now; how many readings.
+
+        While the outbox takes nothing the rest stays held, for the next start.
+        """
         released = 0
         for sensor in await asyncio.to_thread(self.held.sensors):
             if self._register.find(sensor) is None:
                 continue
-            readings = await asyncio.to_thread(self.held.readings_of, sensor)
-            known = Judged(readings, _nothing(), np.empty(0, np.int64))
-            await self._submit(_Request(self.name, self._future(), known), len(readings))
+            try:
+                readings = await asyncio.to_thread(self.held.readings_of, sensor)
+                known = Judged(readings, _nothing(), np.empty(0, np.int64))
+                await self._submit(_Request(self.name, self._future(), known), len(readings))
+                await asyncio.to_thread(self.held.forget, sensor)
+            except Unavailable as error:
+                log.warning("readings of %s stay held: %s", sensor, error)
+                break
             released += len(readings)
-            await asyncio.to_thread(self.held.forget, sensor)
         return released
 
     async def run(self) -> None:

@@ -232,6 +232,16 @@ async def test_unknown_sensors_are_held_listed_and_released_when_registered(tmp_
     later.close()
 
 
+async def test_what_cannot_be_released_stays_held(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    await house.gateway.accept(intake(*(("new-1/air.no2", NOW - k, 1.0) for k in range(100))))
+    house.close()
+    later = House(tmp_path, OpenRegister(), bytes_max=500)
+    assert await later.gateway.release() == 0
+    assert (later.held.total(), later.outbox.depth()) == (100, 0)
+    later.close()
+
+
 async def test_the_quarantine_for_unknown_sensors_is_bounded(tmp_path: Path) -> None:
     house = House(tmp_path, held_max=10)
     rows = [("new-1/air.no2", NOW - k, 1.0) for k in range(8)] + [("new-2/air.no2", NOW - k, 1.0) for k in range(9)]
