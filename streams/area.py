@@ -20,13 +20,13 @@ class Area:
         self._pipeline = pipeline
 
     def on_frame(self, readings: Readings, origin: Origin, tick: int) -> Flow:
-        flow = Flow(self._board.area, origin, tick, arrived=readings)
+        flow = Flow(self._board.area, origin, tick, self._board.index.names, arrived=readings)
         for stage in self._pipeline.stages:
             flow = stage.on_frame(flow)
         return flow
 
     def on_tick(self, tick: int) -> Flow:
-        flow = Flow(self._board.area, Origin("", ""), tick)
+        flow = Flow(self._board.area, Origin("", ""), tick, self._board.index.names)
         for stage in self._pipeline.stages:
             flow = stage.on_tick(flow)
         return flow

@@ -1,7 +1,10 @@
 """What the stages of one area share: who writes each part is said here, the others only read it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
+
+from domain.readings import Ints
 from domain.sensors import SensorRegister
 from models.interval import IntervalLearner
 from streams.area_clock import AreaClock, Patience
@@ -9,9 +12,14 @@ from streams.reading_log import ReadingLog
 from streams.series_index import SeriesIndex
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Board:
-    """The validate stage writes all of these."""
+    """The validate stage writes all of these.
+
+    Attributes:
+        keep_from: ``int64[rows]`` from which event time on readings of each row may still change something, epoch ms;
+            moves on from time to time.
+    """
 
     area: str
     patience: Patience
@@ -19,6 +27,7 @@ class Board:
     log: ReadingLog
     clock: AreaClock
     interval: IntervalLearner
+    keep_from: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @classmethod
     def of(cls, area: str, register: SensorRegister, patience: Patience) -> "Board":

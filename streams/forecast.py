@@ -1,4 +1,4 @@
-"""Stage: forecasts of the series of an area, issued as grid cells close; only those with skill are passed on."""
+"""Stage: forecasts of the series of an area as grid cells close, those with skill; and what may begin soon."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from domain.flags import Test
+from models.anticipate import Anticipation
 from models.forecast import SharedRidge
 from streams.board import Board
 from streams.stage import Flow
@@ -24,27 +25,35 @@ class ForecastStage:
     def __init__(self, board: Board) -> None:
         self._board = board
         self._ridge = SharedRidge()
+        self._anticipation = Anticipation()
 
     def on_frame(self, flow: Flow) -> Flow:
-        self._ridge.ensure(self._board.index.specs)
+        self._ensure()
         in_order = flow.readings.take((flow.readings.tests & _OUT_OF_ORDER) == 0)
-        self._ridge.observe(in_order, self._board.interval.seconds())
+        interval = self._board.interval.seconds()
+        self._ridge.observe(in_order, interval)
+        self._anticipation.observe(in_order, interval)
         return self._issue(flow)
 
     def on_tick(self, flow: Flow) -> Flow:
         return self._issue(flow)
 
+    def _ensure(self) -> None:
+        self._ridge.ensure(self._board.index.specs)
+        self._anticipation.ensure(self._board.index.specs)
+
     def _issue(self, flow: Flow) -> Flow:
-        said = self._ridge.issue(flow.now)
-        if not said:
+        said, soon = self._ridge.issue(flow.now), self._anticipation.issue(flow.now)
+        if not said and not soon:
             return flow
-        names = self._board.index.names
-        forecasts = [forecast for rows in said for forecast in rows.messages(flow.area, names)]
-        return replace(flow, forecasts=flow.forecasts + forecasts)
+        forecasts = [forecast for rows in said for forecast in rows.messages(flow.area, flow.names)]
+        anticipated = [message for rows in soon for message in rows.messages(flow.names)]
+        return replace(flow, forecasts=flow.forecasts + forecasts, anticipated=flow.anticipated + anticipated)
 
     def snapshot(self) -> dict[str, Any]:
-        return {"ridge": snapshot(self._ridge)}
+        return {"ridge": snapshot(self._ridge), "anticipation": snapshot(self._anticipation)}
 
     def restore(self, payload: Mapping[str, Any]) -> None:
-        self._ridge.ensure(self._board.index.specs)
+        self._ensure()
         restore(self._ridge, payload["ridge"])
+        restore(self._anticipation, payload["anticipation"])

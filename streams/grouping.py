@@ -31,6 +31,11 @@ class Groups:
         return Groups(*(getattr(self, name)[chosen] for name in self.__slots__))
 
 
+def no_groups() -> Groups:
+    whole, real = np.empty(0, dtype=np.int64), np.empty(0)
+    return Groups(whole.astype(np.int32), whole, whole, real, real, real, real, whole.astype(np.uint8))
+
+
 def by_window(part: Slice, length_s: int) -> Groups:
     """Statistics of each row in each tumbling window of ``length_s`` seconds; ``part`` is sorted by time."""
     start = window_start(part.t, length_s)

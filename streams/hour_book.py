@@ -7,11 +7,10 @@ from numpy.typing import NDArray
 
 from domain.readings import Ints, Rows
 from domain.times import HOUR_MS
-from streams.grouping import Groups, merged
+from streams.grouping import Groups, merged, no_groups
 from streams.reading_log import ROW_BITS
 
 _NAMES = ("row", "start", "count", "total", "min", "max", "last", "flag")
-_DTYPES = (np.int32, np.int64, np.int64, np.float64, np.float64, np.float64, np.float64, np.uint8)
 
 
 def _key(start: Ints, row: Rows) -> Ints:
@@ -22,7 +21,7 @@ class HourBook:
     """Hourly statistics sorted by (hour, row); an hour that is put in again replaces the old one."""
 
     def __init__(self) -> None:
-        self._hours = Groups(*(np.empty(0, dtype=kind) for kind in _DTYPES))
+        self._hours = no_groups()
 
     def put(self, hours: Groups) -> None:
         old, new = self._hours, hours

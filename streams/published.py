@@ -45,7 +45,10 @@ class Published:
         return answer
 
     def forget_before(self, keep_from: Ints) -> None:
-        """Drop a window once it ends before ``keep_from[row]`` (epoch ms) for every row it was published for."""
+        """Drop a window once it ends before ``keep_from[row]`` (epoch ms) for every row it was published for.
+
+        A reading at the edge can still change windows that began before it, but none that has ended.
+        """
         for (length_s, start), counters in list(self._revision.items()):
             rows = np.flatnonzero(counters)
             if (keep_from[rows] >= start + length_s * 1_000).all():

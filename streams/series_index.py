@@ -25,15 +25,12 @@ class SeriesIndex:
         self._register = register
         self._row: dict[str, int] = {}
         self.specs: list[SeriesSpec] = []
+        self.names: list[str] = []
         self.lower: Floats = np.empty(0)
         self.upper: Floats = np.empty(0)
 
     def __len__(self) -> int:
         return len(self.specs)
-
-    @property
-    def names(self) -> list[str]:
-        return [spec.name for spec in self.specs]
 
     def rows(self, names: Sequence[str]) -> Rows:
         """``int32[len(names)]``: each series' row, new rows where needed, else ``UNKNOWN`` or ``UNUSABLE``."""
@@ -53,12 +50,13 @@ class SeriesIndex:
     def _append(self, spec: SeriesSpec) -> int:
         row = self._row[spec.name] = len(self.specs)
         self.specs.append(spec)
+        self.names.append(spec.name)
         self.lower = np.append(self.lower, spec.quantity.lower)
         self.upper = np.append(self.upper, spec.quantity.upper)
         return row
 
     def snapshot(self) -> dict[str, Any]:
-        return {"names": self.names}
+        return {"names": list(self.names)}
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         """Rows come back in the same order; a sensor that is no longer registered keeps its row and defaults."""

@@ -4,14 +4,14 @@ A stage serves one area. It has no clock, no socket and no await; it takes a :cl
 ``streams/pipeline.py`` next tells the whole story.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Protocol
 
 from domain.messages import Anticipated, Finding, Forecast, Health, Quarantined
 from domain.readings import Readings
 from domain.scores import Judged, Scores
 from domain.windows import Aggregates
+from models.contract import Stateful
 from streams.area_clock import NEVER
 from streams.quarantine import Origin
 
@@ -23,6 +23,7 @@ class Flow:
     Attributes:
         tick: the latest tick of the topic and partition, epoch ms, ``NEVER`` before the first.
         arrived: the readings of the frame as they came; None on a tick.
+        names: the area's series by row; the area's own list, not a copy.
         now: the area's watermark, epoch ms: event time up to which the log has been written.
         readings: accepted readings of this frame; empty on a tick.
         unused: readings that do not count and why: flag MISSING (reported as missing) or FAIL (cannot be true).
@@ -33,6 +34,7 @@ class Flow:
     area: str
     origin: Origin
     tick: int
+    names: list[str]
     arrived: Readings | None = None
     now: int = NEVER
     readings: Judged = field(default_factory=Judged.empty)
@@ -47,16 +49,9 @@ class Flow:
     quarantined: list[Quarantined] = field(default_factory=list)
 
 
-class Stage(Protocol):
+class Stage(Stateful, Protocol):
     """One step of the pipeline for one area."""
-
-    kind: ClassVar[str]
-    version: ClassVar[str]
 
     def on_frame(self, flow: Flow) -> Flow: ...
 
     def on_tick(self, flow: Flow) -> Flow: ...
-
-    def snapshot(self) -> dict[str, Any]: ...
-
-    def restore(self, payload: Mapping[str, Any]) -> None: ...

@@ -1,25 +1,15 @@
 """State as bytes: ``(kind, version, payload)`` in MessagePack, numpy arrays as an extension type; never a pickle."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from domain.errors import Rejected
+from models.contract import Stateful
 
 _ARRAY = 1
-
-
-class Kept(Protocol):
-    """What has state to keep."""
-
-    kind: str
-    version: str
-
-    def snapshot(self) -> dict[str, Any]: ...
-
-    def restore(self, payload: Mapping[str, Any]) -> None: ...
 
 
 def pack(value: object) -> bytes:
@@ -39,11 +29,11 @@ def unpack(raw: bytes) -> Any:
         raise Rejected("state", raw[:40], f"not a state: {error}") from None
 
 
-def snapshot(part: Kept) -> dict[str, Any]:
+def snapshot(part: Stateful) -> dict[str, Any]:
     return {"kind": part.kind, "version": part.version, "payload": part.snapshot()}
 
 
-def restore(part: Kept, kept: Mapping[str, Any]) -> None:
+def restore(part: Stateful, kept: Mapping[str, Any]) -> None:
     """Raises: Rejected: the state is of another kind or version; it must be built anew from the log."""
     if (kept["kind"], kept["version"]) != (part.kind, part.version):
         raise Rejected(

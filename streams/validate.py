@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from domain.flags import Flag, Test, from_rank, rank
 from domain.readings import Floats, Ints, Readings, Rows
 from domain.scores import Judged
+from domain.times import HOUR_MS
 from models.contract import QualityTests
 from streams.area_clock import NEVER
 from streams.board import Board
@@ -25,6 +26,7 @@ from streams.stage import Flow
 from streams.state import restore, snapshot
 
 Positions = NDArray[np.intp]
+_PRUNE_FROM = 2_048  # readings
 
 
 class ValidateStage:
@@ -37,7 +39,7 @@ class ValidateStage:
         self._board = board
         self._tests = tests
         self._frontier: Ints = np.empty(0, dtype=np.int64)  # latest event time of each row
-        self._kept_after_pruning = 4_096
+        self._kept_after_pruning = _PRUNE_FROM
 
     def on_frame(self, flow: Flow) -> Flow:
         arrived = flow.arrived
@@ -56,11 +58,6 @@ class ValidateStage:
 
     def on_tick(self, flow: Flow) -> Flow:
         return replace(flow, now=self._board.clock.on_tick(flow.tick))
-
-    def keep_from(self) -> Ints:
-        """``int64[rows]``: from which event time on readings of each row may still be needed, epoch ms."""
-        edge = self._frontier - self._board.patience.horizon_ms
-        return np.asarray(edge - np.mod(edge, 3_600_000), dtype=np.int64)
 
     def _grow(self) -> None:
         specs = self._board.index.specs
@@ -117,8 +114,10 @@ class ValidateStage:
     def _prune(self) -> None:
         """Forget what lies behind the horizon, each time the log has doubled: constant cost per reading."""
         if len(self._board.log) > 2 * self._kept_after_pruning:
-            self._board.log.forget_before(self.keep_from())
-            self._kept_after_pruning = max(4_096, len(self._board.log))
+            edge = self._frontier - self._board.patience.horizon_ms
+            self._board.keep_from = edge - np.mod(edge, HOUR_MS)
+            self._board.log.forget_before(self._board.keep_from)
+            self._kept_after_pruning = max(_PRUNE_FROM, len(self._board.log))
 
     def snapshot(self) -> dict[str, Any]:
         board = self._board

@@ -31,6 +31,7 @@ class WindowStage:
         self._closed_until: dict[int, int] = {}
         self._hours = HourBook()
         self._published = Published()
+        self._pruned_to = board.keep_from
 
     def on_frame(self, flow: Flow) -> Flow:
         if len(flow.readings) and not self._closed_until:
@@ -39,12 +40,16 @@ class WindowStage:
         return self._with(flow, self._revise(flow.readings) + self._close(flow.now))
 
     def on_tick(self, flow: Flow) -> Flow:
+        self._prune()
         return self._with(flow, self._close(flow.now))
 
-    def forget_before(self, keep_from: Ints) -> None:
-        """Drop what no reading can change any more; ``keep_from`` per row, epoch ms."""
-        self._hours.forget_before(keep_from - max(RUNNING_S) * 1_000)
-        self._published.forget_before(keep_from - max(RUNNING_S) * 1_000)
+    def _prune(self) -> None:
+        """Drop what no reading can change any more, once the validate stage has moved the edge on."""
+        edge = self._board.keep_from
+        if len(edge) == len(self._board.index) and edge is not self._pruned_to:
+            self._pruned_to = edge
+            self._hours.forget_before(edge - max(RUNNING_S) * 1_000)
+            self._published.forget_before(edge)
 
     def _with(self, flow: Flow, groups: list[tuple[int, Groups]]) -> Flow:
         closed = [self._publish(flow.area, length, part) for length, part in groups if len(part)]

@@ -114,7 +114,10 @@ class Worker:
                 places = {place: part for place, part in self._parts.items() if part.held}
                 if not places:
                     return
-                states = {f"{t}-{p}": self._pack(part) for (t, p), part in places.items()}
+                states = {}
+                for (topic, partition), part in places.items():
+                    states[f"{topic}-{partition}"] = self._pack(part)
+                    await asyncio.sleep(0)  # others may go on between two partitions, this worker may not
                 cut = {place: part.next_offset for place, part in places.items()}
                 covered = len(self._unsettled)
             await self._settle(covered)
