@@ -76,8 +76,7 @@ def test_crash_makes_a_queue_that_spreads_upstream_and_dissolves() -> None:
         assert mean(crashed, loop, "traffic.flow", *late) < 0.6 * mean(clean, loop, "traffic.flow", *late)
 
     def onset(loop: str) -> int:
-        speeds = [series.index(f"{loop}/traffic.speed") for series in (clean.series,)]
-        mine = clean.i == speeds[0]
+        mine = clean.i == clean.series.index(f"{loop}/traffic.speed")
         low = crashed.x[mine] < 0.5 * clean.x[mine]
         return int(clean.t[mine][np.argmax(low)])
 
@@ -97,9 +96,8 @@ def test_pollution_raises_particles_of_one_neighbourhood_and_keeps_their_order()
 
 
 def test_counters_stand_still_behind_a_tripped_feeder_and_never_fall() -> None:
-    script = FixedScript(
-        (FeederFault("substation-lenwick", START, END), Overload("substation-lenwick", END, END + HOUR_MS))
-    )
+    area = "substation-lenwick"
+    script = FixedScript((FeederFault(area, START, END), Overload(area, END, END + HOUR_MS)))
     readings = City(TOWN, 7).readings(START - HOUR_MS, END + 3 * HOUR_MS, script)
     for meter in (site for site in TOWN.meters if site.sensor.area == "substation-lenwick"):
         power = readings.i == readings.series.index(f"{meter.sensor.sensor}/energy.active_power")

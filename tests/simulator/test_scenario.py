@@ -10,6 +10,7 @@ import pytest
 from domain.errors import Misconfigured
 from domain.times import parse_time
 from simulator import scenario as module
+from simulator.events import Crash, FeederFault
 from simulator.plan import plan_town
 from simulator.scenario import SCENARIOS, run_to_files
 from simulator.script import truth
@@ -73,10 +74,7 @@ def test_unknown_scenario_and_missing_place_are_one_line(tmp_path: Path, monkeyp
     with pytest.raises(Misconfigured, match="no scenario noisy-night; there are quiet-day"):
         run_to_files("noisy-night", 7, tmp_path / "x")
     crash = SCENARIOS["rush-hour-crash"]
-    for step in (
-        (crash.steps[0][0], "loop-999", 0.0, 10.0, 0.9),
-        (SCENARIOS["feeder-fault"].steps[0][0], "atlantis", 0.0, 9.0, 1.0),
-    ):
+    for step in ((Crash, "loop-999", 0.0, 10.0, 0.9), (FeederFault, "atlantis", 0.0, 9.0, 1.0)):
         monkeypatch.setitem(module.SCENARIOS, crash.name, replace(crash, steps=(step,)))
         with pytest.raises(Misconfigured, match=step[1]):
             run_to_files(crash.name, 7, tmp_path / "x")
