@@ -17,6 +17,7 @@ _BIAS_WEIGHT = 0.01
 _REACH_STEP = 0.03
 _REACH_START = 1.645 / 0.798  # 90 % of a normal error over its mean absolute value
 _HOURS = 24
+_EXACT = 1e-6  # relative error of what is kept in 32 bits: less is no error
 _NEVER = np.iinfo(np.int64).min // 4
 
 
@@ -114,7 +115,8 @@ class HorizonRidge:
         weight = known * np.maximum(1.0 / np.maximum(count, 1.0), 1.0 / (_MEMORY_DAYS * self._day))
         for k, one in enumerate((error, still, np.broadcast_to(seasonal, error.shape))):
             running = self._error[k][at]
-            self._error[k][at] = running + weight * (np.where(known, np.abs(one), 0.0) - running)
+            size = np.where(np.abs(one) > _EXACT * np.abs(x), np.abs(one), 0.0)
+            self._error[k][at] = running + weight * (np.where(known, size, 0.0) - running)
         told = np.isfinite(error)
         size = np.where(told, np.abs(error), 0.0)
         outside = size > self._reach[at] * self._local(np.full(len(self.horizons), hour))[at]

@@ -10,13 +10,18 @@ from domain.readings import Floats
 
 
 class OnlineLogistic:
-    """``p = 1 / (1 + exp(−x·w))``; add a constant to ``x`` yourself. ``prior`` is the precision of a zero prior."""
+    """``p = 1 / (1 + exp(−x·w))``; add a constant to ``x`` yourself.
 
-    def __init__(self, width: int, prior: float = 1.0, forgetting: float = 1.0) -> None:
+    ``start`` are the weights believed before any label, ``prior`` the precision of that belief, ``weight`` how much a
+    label counts: labels that overlap in time tell less than independent ones.
+    """
+
+    def __init__(self, start: Floats, prior: float = 1.0, weight: float = 1.0, forgetting: float = 1.0) -> None:
         self._forgetting = forgetting
         self._prior = prior
-        self._precision = prior * np.eye(width)
-        self._weights = np.zeros(width)
+        self._weight = weight
+        self._precision = prior * np.eye(len(start))
+        self._weights = np.array(start, dtype=np.float64)
         self.positives = 0
         self.negatives = 0
 
@@ -32,9 +37,9 @@ class OnlineLogistic:
             keep = self._forgetting ** len(x)
             self._precision = keep * self._precision + (1.0 - keep) * self._prior * np.eye(len(self._weights))
         # The floor keeps a surprise from being met with too little curvature, which would overshoot.
-        curvature = np.maximum(p * (1.0 - p), 0.25 * np.abs(y - p))
+        curvature = self._weight * np.maximum(p * (1.0 - p), 0.25 * np.abs(y - p))
         self._precision = self._precision + (x * curvature[:, None]).T @ x
-        self._weights = self._weights + np.linalg.solve(self._precision, x.T @ (y - p))
+        self._weights = self._weights + np.linalg.solve(self._precision, self._weight * (x.T @ (y - p)))
         self.positives += int(y.sum())
         self.negatives += int((~y).sum())
 

@@ -22,6 +22,8 @@ _POSITIVES_MIN = 10
 _DAY_WEIGHT_MIN = 0.1
 _FORGETTING = 1.0 - 1e-6
 _CLIP = 4.0
+# Before any label: trouble is rare, and likelier the higher the load.
+_START_LOAD, _START_CONSTANT = 4.0, -6.0
 _NEVER = np.iinfo(np.int64).min // 4
 
 
@@ -32,7 +34,10 @@ class Onset:
         self._grid_ms = grid_ms
         self._within = within
         self._calm = calm
-        self._model = OnlineLogistic(_WIDTH, prior=1.0, forgetting=_FORGETTING)
+        start = np.zeros(_WIDTH)
+        start[0], start[-1] = _START_LOAD, _START_CONSTANT
+        # A series asked at every cell gives `within` labels about the same hours: count them less, believe them later.
+        self._model = OnlineLogistic(start, prior=within**2 / 9.0, weight=within**-0.5, forgetting=_FORGETTING)
         length = within + 1
         self._stamp = np.full(length, _NEVER, np.int64)
         self._asked = np.empty((length, 0, _WIDTH))
