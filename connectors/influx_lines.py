@@ -11,7 +11,7 @@ from zlib import crc32
 
 import numpy as np
 
-from connectors.column_text import float_texts
+from connectors.column_text import Column, number_column, rows_text
 from domain.codec import encode
 from domain.messages import Finding, Forecast, Health, Quarantined
 from domain.readings import Floats
@@ -20,9 +20,9 @@ from domain.windows import Aggregates
 # Line protocol has no escape for a line break, and none that holds everywhere for a backslash: these go as %0A, %5C.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\%]")
 _SPECIAL = re.compile(r"([,= ])")
-_FLOATS = ("mean", "min", "max", "last", "coverage")
 _NS_PER_MS = 1_000_000
 _SLOTS = 64
+_FLOATS = ("mean", "min", "max", "last", "coverage")
 
 
 @lru_cache(maxsize=200_000)
@@ -41,26 +41,30 @@ def aggregates_lines(batch: Aggregates) -> str:
     if len(batch) == 0:
         return ""
     area = f"area={tag(batch.area)}," if batch.area else ""
-    heads = [f"aggregates,{area}series={tag(name)},window_s={batch.window_s} " for name in batch.series]
-    template = "%scount=%di,flag=%di,revision=%di"
-    columns: list[list[int] | list[str]] = [
+    heads = [f"aggregates,{area}series={tag(name)},window_s={batch.window_s} count=" for name in batch.series]
+    text = rows_text(
+        len(batch),
         [heads[k] for k in batch.i.tolist()],
-        batch.count.tolist(),
-        batch.flag.tolist(),
-        batch.revision.tolist(),
-    ]
-    for name in _FLOATS:
-        values: Floats = getattr(batch, name)
-        texts = float_texts(values)
-        if np.isfinite(values).all():
-            template += f",{name}=%s"
-        else:
-            template += "%s"
-            texts = [f",{name}={text}" if text else "" for text in texts]
-        columns.append(texts)
-    columns.append(batch.start.tolist())
-    template += " %d"
-    return "\n".join([template % row for row in zip(*columns, strict=True)])
+        number_column(batch.count),
+        "i,flag=",
+        number_column(batch.flag),
+        "i,revision=",
+        number_column(batch.revision),
+        "i",
+        *(part for name in _FLOATS for part in _float_field(name, getattr(batch, name))),
+        " ",
+        number_column(batch.start),
+        "\n",
+    )
+    return text[:-1]
+
+
+def _float_field(name: str, values: Floats) -> tuple[Column, Column]:
+    """Name and number; nothing at all where the number is not finite."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return f",{name}=", number_column(values)
+    return [f",{name}=" if known else "" for known in finite.tolist()], number_column(values)
 
 
 def message_line(message: Finding | Forecast | Health | Quarantined) -> str:

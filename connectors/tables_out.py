@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from connectors import table_columns
-from connectors.column_text import float_texts, quality_texts, time_texts
+from connectors.column_text import comma_separated, number_column, quality_texts, time_texts
 from connectors.table_parquet import keep_newest_revision, to_parquet
 from domain.errors import Misconfigured
 from domain.messages import Alert, Anticipated, Forecast, Health
@@ -62,39 +62,42 @@ class TableWriter:
         if len(batch) == 0:
             return
         self._revised |= bool((batch.revision > 1).any())
-        names = _cells(batch.series)
-        columns: list[Iterable[Any]] = [
-            time_texts(batch.start),
-            [f"{batch.window_s},{names[k]}" for k in batch.i.tolist()],
-            batch.count.tolist(),
-            *(float_texts(getattr(batch, name)) for name in ("mean", "min", "max", "last", "coverage")),
-            batch.flag.tolist(),
-            batch.revision.tolist(),
-        ]
-        self._rows("aggregates", columns)
+        heads = [f"{batch.window_s},{name}" for name in _cells(batch.series)]
+        self._files["aggregates"].write(
+            comma_separated(
+                len(batch),
+                time_texts(batch.start),
+                [heads[k] for k in batch.i.tolist()],
+                *(number_column(getattr(batch, name)) for name in table_columns.AGGREGATES[3:]),
+            )
+        )
 
     def scores(self, names: Sequence[str], judged: Judged, scores: Scores) -> None:
         """Rows of ``scores.csv``; ``names[row]`` is the series of a row of ``judged``."""
         series = _cells(names)
-        columns: list[Iterable[Any]] = [
-            time_texts(judged.t),
-            [series[k] for k in judged.row.tolist()],
-            float_texts(judged.x),
-            *(float_texts(getattr(scores, name)) for name in ("score", "expected", "lower", "upper")),
-            judged.flag.tolist(),
-        ]
-        self._rows("scores", columns)
+        self._files["scores"].write(
+            comma_separated(
+                len(judged),
+                time_texts(judged.t),
+                [series[k] for k in judged.row.tolist()],
+                number_column(judged.x),
+                *(number_column(getattr(scores, name)) for name in ("score", "expected", "lower", "upper")),
+                number_column(judged.flag),
+            )
+        )
 
     def quality(self, names: Sequence[str], judged: Judged) -> None:
         """Rows of ``quality.csv``; ``tests`` are the names of the failed tests, joined by +."""
         series = _cells(names)
-        columns: list[Iterable[Any]] = [
-            time_texts(judged.t),
-            [series[k] for k in judged.row.tolist()],
-            judged.flag.tolist(),
-            quality_texts(judged.tests),
-        ]
-        self._rows("quality", columns)
+        self._files["quality"].write(
+            comma_separated(
+                len(judged),
+                time_texts(judged.t),
+                [series[k] for k in judged.row.tolist()],
+                number_column(judged.flag),
+                quality_texts(judged.tests),
+            )
+        )
 
     def alerts(self, alerts: Iterable[Alert]) -> None:
         """One final row per alert id, written at the end by onset; several series are joined by ``;``."""
@@ -106,14 +109,16 @@ class TableWriter:
     def forecasts(self, forecasts: Iterable[Forecast]) -> None:
         """One row per target time."""
         for forecast in forecasts:
-            head = format_time(forecast.issued)
-            columns: list[Iterable[Any]] = [
-                [head] * len(forecast.target),
-                time_texts(np.array(forecast.target, dtype=np.int64)),
-                _cells([forecast.series]) * len(forecast.target),
-                *(float_texts(np.array(getattr(forecast, name))) for name in ("value", "lower", "upper")),
-            ]
-            self._rows("forecasts", columns)
+            n, head = len(forecast.target), _cells([forecast.series])[0]
+            self._files["forecasts"].write(
+                comma_separated(
+                    n,
+                    format_time(forecast.issued),
+                    time_texts(np.array(forecast.target, dtype=np.int64)),
+                    head,
+                    *(number_column(np.array(getattr(forecast, name))) for name in ("value", "lower", "upper")),
+                )
+            )
 
     def maintenance(self, health: Iterable[Health]) -> None:
         """One row per asset and day: the last of the day."""
@@ -161,11 +166,6 @@ class TableWriter:
     def _write_health(self, message: Health) -> None:
         numbers = (message.remaining_life, message.lower, message.upper, message.p_failure)
         self._lines("maintenance", [(format_time(message.time), message.asset, *map(_number, numbers))])
-
-    def _rows(self, table: str, columns: Sequence[Iterable[Any]]) -> None:
-        """Columns of cells that need no quotes any more, joined row by row."""
-        template = ",".join(["%s"] * len(columns)) + "\n"
-        self._files[table].write("".join([template % row for row in zip(*columns, strict=True)]))
 
     def _lines(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
         csv.writer(self._files[table], lineterminator="\n").writerows(rows)
