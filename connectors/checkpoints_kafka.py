@@ -169,7 +169,9 @@ def pack(state: bytes) -> bytes:
 def intact(value: bytes) -> bool:
     """Whether ``unpack`` will give back what was packed."""
     head = len(_MAGIC)
-    return value[:head] == _MAGIC and zlib.crc32(value[head + 4 :]) == int.from_bytes(value[head : head + 4], "big")
+    if len(value) <= head + 4 or value[:head] != _MAGIC:  # no body: even nothing deflates to something
+        return False
+    return zlib.crc32(value[head + 4 :]) == int.from_bytes(value[head : head + 4], "big")
 
 
 def unpack(value: bytes) -> bytes:
