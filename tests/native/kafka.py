@@ -4,6 +4,8 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -55,7 +57,7 @@ class NativeKafka(NativeService):
         self._properties.write_text(
             _PROPERTIES.format(port=self.port, controller=free_port(), data=self.folder / "data")
         )
-        identity = self._tool("random-uuid").strip().splitlines()[-1]
+        identity = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
         self._tool("format", "-t", identity, "-c", str(self._properties))
 
     def command(self) -> list[str]:
@@ -68,7 +70,11 @@ class NativeKafka(NativeService):
 
     def _tool(self, *arguments: str) -> str:
         return subprocess.run(
-            [*self._java, "kafka.tools.StorageTool", *arguments], capture_output=True, text=True, check=True, timeout=60
+            [*self._java, "kafka.tools.StorageTool", *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
         ).stdout
 
 

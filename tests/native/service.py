@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_START_S = 60.0
+_START_S = 120.0  # a JVM on a busy machine
 _STOP_S = 15.0
 
 
