@@ -114,6 +114,7 @@ async function act(id, body) {
   if (detail.alertId === id) detail.refresh();
 }
 
+byId("no-script").remove();
 const feed = new Feed({ load, on: (kind, data) => listeners[kind](data), state: (word) => status.connection(word) });
 setInterval(() => {
   status.beat(feed.silentMs);

@@ -31,7 +31,7 @@ export class LatestTable {
     this.#cells.clear();
     for (const body of [...this.table.tBodies]) body.remove();
     for (const area of [...areas.keys()].sort()) this.table.append(this.#area(area, areas.get(area)));
-    setText(byId("latest-note"), found === 0 ? "No series yet." : found > ROWS_MAX ? `${ROWS_MAX} of ${found} series are shown. Narrow them down with Show and Find.` : "");
+    setText(byId("latest-note"), found === 0 ? "No series yet." : found > ROWS_MAX ? `${ROWS_MAX} of ${found} series are shown. Narrow them down with the fields above.` : "");
     byId("latest-note").hidden = found > 0 && found <= ROWS_MAX;
     this.changed([...this.#cells.keys()]);
   }
