@@ -1,5 +1,6 @@
 """The one client of an InfluxDB: its address, its errors told apart, its set-up."""
 
+import gzip
 import json
 import time
 from dataclasses import dataclass, field
@@ -7,8 +8,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from influxdb_client import Dialect, InfluxDBClient
-from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
+from influxdb_client.service.write_service import WriteService
 from urllib3.exceptions import HTTPError
 
 from domain.errors import BoroughError, Misconfigured, Unavailable
@@ -66,9 +67,9 @@ class InfluxHttp:
             token=address.token or "-",
             org=address.org or "-",
             timeout=int(timeout_s * 1000),
-            enable_gzip=True,
         )
-        self._write = self._client.write_api(write_options=SYNCHRONOUS)
+        # What write_api(SYNCHRONOUS) calls; its own compression (level 9) costs ten times the rest of a write.
+        self._write = WriteService(self._client.api_client)
         self._query = self._client.query_api()
         self._not_before = 0.0
 
@@ -78,7 +79,14 @@ class InfluxHttp:
         if left_s > 0:
             raise Unavailable(f"InfluxDB at {self.address.url} asked to wait {left_s:.0f} s more")
         try:
-            self._write.write(self.address.bucket, self.address.org or "-", lines.encode(), write_precision=precision)
+            self._write.post_write(
+                org=self.address.org or "-",
+                bucket=self.address.bucket,
+                body=gzip.compress(lines.encode(), compresslevel=1),
+                precision=precision,
+                content_encoding="gzip",
+                content_type="text/plain; charset=utf-8",
+            )
         except ApiException as error:
             raise self._told_apart(error) from None
         except (HTTPError, OSError) as error:
@@ -117,7 +125,6 @@ class InfluxHttp:
         return f"bucket {self.address.bucket} made"
 
     def close(self) -> None:
-        self._write.close()
         self._client.close()
 
     def _call(
