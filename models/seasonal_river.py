@@ -47,7 +47,7 @@ class RobustSeasonal(base.AnomalyDetector):  # type: ignore[misc]
     """
 
     def __init__(
-        self, false_alerts_per_week: float = 0.4, warm_up_s: float = 86_400.0, memory_s: float = 604_800.0
+        self, false_alerts_per_week: float = 0.5, warm_up_s: float = 86_400.0, memory_s: float = 604_800.0
     ) -> None:
         self.false_alerts_per_week = false_alerts_per_week
         self.warm_up_s = warm_up_s

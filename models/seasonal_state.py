@@ -44,7 +44,7 @@ class SeasonalParameters:
         coverage: of the interval between lower and upper.
     """
 
-    false_alerts_per_week: float = 0.4
+    false_alerts_per_week: float = 0.5
     warm_up_s: float = 86_400.0
     warm_up_intervals: float = 72.0
     warm_up_s_max: float = 14 * 86_400.0
@@ -52,8 +52,8 @@ class SeasonalParameters:
     profile_days: float = 21.0
     level_s: float = 7_200.0
     noise_s: float = 3_600.0
-    span_intervals: float = 6.0
-    clip: float = 4.0
+    span_intervals: float = 4.0
+    clip: float = 3.0
     coverage: float = 0.99
 
     def __post_init__(self) -> None:

@@ -42,7 +42,7 @@ class PerSeries:
         memory: int = 1_000,
         warm_up_s: float = 86_400.0,
         warm_up_readings: int = 150,
-        false_alerts_per_week: float = 0.4,
+        false_alerts_per_week: float = 0.5,
     ) -> None:
         # Here and not above: importing River takes seconds, and a program that never asks for its detectors need not.
         from models.stock_river import SCORERS

@@ -14,7 +14,7 @@ from domain.readings import Floats
 
 P0: Final = 0.02
 SHAPE: Final = 0.15
-STEP: Final = 0.05  # of the log quantile, per independent reading
+STEP: Final = 0.03  # of the log quantile, per independent reading
 EXCESS_SHARE_MIN: Final = 0.12  # of the quantile: about that of a Gaussian, the lightest tail assumed
 EXCESS_CLIP: Final = 4.0  # one exceedance moves the mean excess as if it were at most so many mean excesses
 LOG_P0: Final = float(-np.log10(P0))
