@@ -21,7 +21,7 @@ def call(url: str, body: bytes | None = None, headers: Mapping[str, str] | None 
     """One request; the decoded JSON answer.
 
     Raises:
-        Rejected: the server refuses this request for good (4xx); its own words are kept.
+        Rejected: the server refuses this request for good (4xx; 404 is Missing); its own words are kept.
         Unavailable: nobody answers, or "later" (429, 5xx); ``retry_after_s`` is set on the error.
     """
     request = Request(url, data=body, headers={"Accept": "application/json", **(headers or {})})
@@ -32,11 +32,16 @@ def call(url: str, body: bytes | None = None, headers: Mapping[str, str] | None 
         detail = _detail(error)
         if error.code == 429 or error.code >= 500:
             raise Later(f"{url} answered {error.code}: {detail}", _seconds(error.headers.get("Retry-After"))) from None
-        raise Rejected("request", url, f"{detail} ({error.code})") from None
+        kind = Missing if error.code == 404 else Rejected
+        raise kind("request", url, f"{detail} ({error.code})") from None
     except (URLError, HTTPException, OSError) as error:
         raise Later(f"{url} cannot be reached: {getattr(error, 'reason', error)}", None) from None
     except ValueError:
         raise Unavailable(f"{url} does not answer with JSON: is it a Borough?") from None
+
+
+class Missing(Rejected):
+    """What was asked for is not there (404)."""
 
 
 class Later(Unavailable):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from domain.errors import Misconfigured, Rejected
+from domain.errors import Misconfigured, Rejected, Unavailable
 from domain.times import HOUR_MS, format_time
 from service import api_client
 from service.cli_options import AsJson, readable, with_settings
@@ -65,6 +65,8 @@ def replay(
     if settings.sensors:
         _check_sensors(file, settings.sensors)
     base = settings.api_url or recorded_service(settings.data_dir) or settings.api
+    if not api_client.answers(base):
+        raise Unavailable(f"no Borough answers at {base}: start 'borough serve', or give --data-dir or --api-url")
     started = time.monotonic()
     tally = send(file, base, pace, settings.lateness_s)
     _report(tally, time.monotonic() - started, as_json)

@@ -42,7 +42,10 @@ class ApiHistory:
 
     def aggregates(self, series: str, window_s: int, start: int, end: int) -> Iterator[Item]:
         query = {"window": window_s, "start": format_time(start), "end": format_time(end), "limit": _PAGE}
-        return api_client.pages(self._base, api_client.series_path(series) + "/aggregates", query)
+        try:
+            yield from api_client.pages(self._base, api_client.series_path(series) + "/aggregates", query)
+        except api_client.Missing:
+            return  # as a store says it: nothing there
 
     def series(self) -> Iterator[Item]:
         return api_client.pages(self._base, "/v1/series", {})
