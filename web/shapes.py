@@ -82,6 +82,11 @@ def _point(point: Point) -> dict[str, Any]:
     }
 
 
+def _neighbour(neighbour: dict[str, Any]) -> dict[str, Any]:
+    time = neighbour.get("time")
+    return {**neighbour, "time": format_time(time)} if isinstance(time, int) else neighbour
+
+
 def why_object(why: Why) -> dict[str, Any]:
     return {
         "sentence": why.sentence,
@@ -92,7 +97,7 @@ def why_object(why: Why) -> dict[str, Any]:
         "one_in": why.one_in,
         "since": format_time(why.since),
         "channels": [{"name": channel.name, "share": channel.share} for channel in why.channels],
-        "neighbours": why.neighbours,
+        "neighbours": [_neighbour(neighbour) for neighbour in why.neighbours],
         "model": {"name": why.model.name, "version": why.model.version, "parameters": why.model.parameters},
         "trace": [_point(point) for point in why.trace],
     }

@@ -28,6 +28,7 @@ async def test_an_alert_has_the_fields_of_the_design(client: httpx.AsyncClient) 
     assert sum(channel["share"] for channel in alert["why"]["channels"]) == pytest.approx(1)
     assert alert["onset"] == "2026-03-02T11:54:00Z"
     assert alert["cleared"] is None
+    assert alert["why"]["neighbours"][0]["time"] == "2026-03-02T11:54:00Z"
     assert set(alert["why"]["trace"][0]) == {"time", "value", "expected", "lower", "upper"}
 
 

@@ -131,7 +131,8 @@ def make_alert(sensor: Sensor, case: tuple[Any, ...], now: int, number: int) -> 
     why = Why(
         text, v, e, e - float(spread[at]), e + float(spread[at]), 4_200.0 * (1 + number), onset,
         [Channel("level", 0.58), Channel("change", 0.27), Channel("neighbours", 0.15)],
-        [{"series": f"loop-{number + 3:03d}/traffic.speed", "score": 0.31, "distance_m": 420}],
+        [{"series": f"loop-{number + 3:03d}/{quantities(sensor)[-1]}", "time": onset,
+          "observed": e, "expected": e, "lower": 0.9 * e, "upper": 1.1 * e}],
         ModelRef("seasonal", "1", {"half_life_days": 14, "threshold": 0.5, "season": "hour of week"}),
         trace,
     )  # fmt: skip

@@ -221,8 +221,17 @@ function merge(rows, trace) {
   return [...points.values()].sort((a, b) => a.time - b.time);
 }
 
+/** What a neighbour said at that time, and whether that was usual. */
 function neighbourText(item) {
-  const { series, sensor, name, ...rest } = item;
-  const details = Object.entries(rest).filter(([, value]) => value !== null).map(([key, value]) => `${key.replaceAll("_", " ")} ${typeof value === "number" ? number(value) : value}`);
-  return [series ?? sensor ?? name ?? "", details.join(", ")].filter(Boolean).join(": ");
+  const { series, sensor, name, time: _time, observed, expected, lower, upper, ...rest } = item;
+  const parts = [];
+  if (observed !== null && observed !== undefined) parts.push(withUnit(observed, unitOf(quantityOf(series ?? ""))));
+  if (lower !== null && lower !== undefined && upper !== null && upper !== undefined && observed !== null && observed !== undefined) {
+    const place = observed < lower ? "below the usual" : observed > upper ? "above the usual" : "within the usual";
+    parts.push(`${place} ${number(lower)} to ${number(upper)}`);
+  } else if (expected !== null && expected !== undefined) parts.push(`expected ${number(expected)}`);
+  for (const [key, value] of Object.entries(rest)) {
+    if (value !== null) parts.push(`${key.replaceAll("_", " ")} ${typeof value === "number" ? number(value) : value}`);
+  }
+  return [series ?? sensor ?? name ?? "", parts.join(", ")].filter(Boolean).join(": ");
 }

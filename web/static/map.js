@@ -11,12 +11,12 @@ const TARGET = 24; // WCAG 2.5.8: what is clicked is never smaller, whatever the
 /** What a feature of the map is drawn as. */
 function kindOf(feature) {
   const p = feature.properties ?? {};
-  const word = String(p.kind ?? p.type ?? p.class ?? p.road_class ?? p.landuse ?? "").toLowerCase();
+  const word = [p.kind ?? p.type ?? p.class ?? p.landuse, p.road_class].filter(Boolean).join(" ").toLowerCase();
   const polygon = /Polygon/.test(feature.geometry?.type);
   if (/water|river|lake|canal|sea/.test(word)) return polygon ? "lake" : "river";
   if (/park|green|wood|forest|grass/.test(word)) return "park";
   if (/rail/.test(word)) return "rail";
-  if (/motorway|trunk|ring|primary|arterial|^a$/.test(word)) return "main-road";
+  if (/motorway|trunk|ring|primary|arterial/.test(word)) return "main-road";
   return polygon ? "ground" : "road";
 }
 
