@@ -14,6 +14,7 @@ help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{ printf "make %-20s %s\n", $$1, $$2 }'
 
 setup: $(VENV)/.installed ## make .venv with everything pinned
+	@:
 
 run: setup ## the demo: a simulated town, the whole system in one process
 	@$(BIN)/borough demo

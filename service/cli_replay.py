@@ -60,10 +60,16 @@ def replay(
     as_json: AsJson = False,
 ) -> int:
     """Send recorded readings through the running system."""
-    pace = _pace(speed)
+    _pace(speed)
     readable(file, "FILE")
     if settings.sensors:
         _check_sensors(file, settings.sensors)
+    return deliver(file, settings, speed, as_json)
+
+
+def deliver(file: Path, settings: Settings, speed: str, as_json: bool) -> int:
+    """Send a recording to the running system of these settings and report; the exit code. Raises: as send."""
+    pace = _pace(speed)
     base = settings.api_url or recorded_service(settings.data_dir) or settings.api
     if not api_client.answers(base):
         raise Unavailable(f"no Borough answers at {base}: start 'borough serve', or give --data-dir or --api-url")

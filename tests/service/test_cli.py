@@ -33,7 +33,9 @@ HEAVY = {
 
 
 def test_the_commands_of_the_design_are_there() -> None:
-    wanted = "demo serve worker gateway web alerts store replay backtest query export settings doctor provision"
+    wanted = (
+        "demo serve worker gateway web alerts store simulate replay backtest query export settings doctor provision"
+    )
     assert set(wanted.split()) <= set(COMMANDS)
 
 
