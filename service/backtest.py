@@ -12,7 +12,7 @@ from connectors.tables_in import read_events, read_readings, read_sensors
 from connectors.tables_out import TableWriter
 from domain.messages import Alert, Quarantined
 from domain.sensors import OpenRegister
-from domain.times import SECOND_MS, format_time
+from domain.times import DAY_MS, SECOND_MS, format_time
 from streams.analyser import Step
 from streams.area_clock import Patience
 from streams.desk import on_finding
@@ -53,7 +53,8 @@ def backtest(
         Misconfigured: a file that is missing or no table, an unknown detector.
     """
     register = OpenRegister(read_sensors(sensors) if sensors else [])
-    patience = Patience(int(lateness_s * SECOND_MS), int(horizon_s * SECOND_MS))
+    # A span is analysed before its time has passed: nothing in a recording is ahead of the clock.
+    patience = Patience(int(lateness_s * SECOND_MS), int(horizon_s * SECOND_MS), future_ms=2 * DAY_MS)
     driver = Driver(Setup(register, patience, detector))
     summary = Summary()
     with ExitStack() as stack:
