@@ -69,7 +69,7 @@ async def test_the_panel_explains_the_chosen_alert(page: Page) -> None:
     panel = page.locator("#detail")
     await expect(panel.locator("h3")).to_have_text("Ring Road South, junction")
     await expect(panel).to_contain_text("Nitrogen dioxide is")
-    await expect(panel.locator(".figures")).to_contain_text("1 in 16,800")
+    await expect(panel.locator(".figures")).to_contain_text("1 in 17,000")
     await expect(panel.locator(".shares li")).to_have_count(3)
     await expect(panel.locator(".shares")).to_contain_text("58 %")
     await expect(panel.locator("canvas")).to_be_visible()

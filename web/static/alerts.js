@@ -36,9 +36,10 @@ export class AlertList {
     });
   }
 
-  /** The first alert of the list, or null. */
+  /** The first alert of the list; when none is listed the newest that is over; or null. */
   first() {
-    return this.#shown[0] ?? null;
+    const newest = [...this.town.alerts.values()].sort((a, b) => b.onsetMs - a.onsetMs)[0];
+    return this.#shown[0] ?? newest?.id ?? null;
   }
 
   /** Show everything as it is now, in order. */
@@ -103,7 +104,9 @@ export class AlertList {
       if (this.body.children[at] !== element) this.body.insertBefore(element, this.body.children[at] ?? null);
     });
     byId("no-alerts").hidden = rows.length > 0;
-    setText(byId("no-alerts"), this.#filter === "active" ? "No alert is active." : "No alert was ever raised.");
+    const over = this.town.alerts.size;
+    const none = this.#filter === "active" ? "No alert is active." : "No alert was ever raised.";
+    setText(byId("no-alerts"), over ? `${none} Those that ended are under All.` : none);
     this.#drawPending();
   }
 

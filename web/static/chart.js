@@ -51,7 +51,7 @@ export class AlertChart {
       {
         width: this.canvas.clientWidth || 400,
         height: HEIGHT,
-        padding: [10, 12, 0, 0],
+        padding: [10, 22, 0, 0],
         legend: { show: false },
         cursor: { drag: { x: true, y: false }, points: { size: 7 } },
         scales: { x: { time: true } },

@@ -38,14 +38,17 @@ export class LatestTable {
 
   #area(area, rows) {
     const head = h("tr", { class: "group" }, h("th", { scope: "rowgroup", colspan: "4" }, area));
-    return h("tbody", {}, head, rows.map((row) => this.#row(row)));
+    const sensors = new Map();
+    for (const row of rows) sensors.set(row.sensor, [...(sensors.get(row.sensor) ?? []), row]);
+    return h("tbody", {}, head, [...sensors.values()].map((own) => own.map((row, at) => this.#row(row, at === 0 ? own.length : 0))));
   }
 
-  #row(row) {
+  /** One series; the first of a sensor's carries its name, over as many rows as it has. */
+  #row(row, span) {
     const value = h("td", { class: "number" });
     const age = h("td", { class: "number age" });
-    const first = h("th", { scope: "row" }, h("span", {}, row.place || row.sensor), row.place ? h("span", { class: "minor" }, ` ${row.sensor}`) : null);
-    const line = h("tr", {}, first, h("td", {}, quantityWord(row.quantity)), value, age);
+    const name = span === 0 ? null : h("th", { scope: "rowgroup", rowspan: String(span) }, h("span", {}, row.place || row.sensor), row.place ? h("span", { class: "minor" }, ` ${row.sensor}`) : null);
+    const line = h("tr", {}, name, h("td", {}, quantityWord(row.quantity)), value, age);
     this.#cells.set(row.series, { value, age, line, unit: row.unit === "1" ? "" : row.unit });
     return line;
   }

@@ -29,6 +29,7 @@ export class TownMap {
     this.place = place;
     this.town = town;
     this.select_ = select;
+    this.fittedZoom = null;
   }
 
   /** Draw everything; again after a fresh load. */
@@ -45,9 +46,12 @@ export class TownMap {
     if (this.town.map) this.#drawGround();
     for (const sensor of placed) this.#place(sensor);
     const bounds = L.latLngBounds(placed.map((sensor) => [sensor.lat, sensor.lon]));
-    if (this.town.map) bounds.extend(this.ground.getBounds());
-    if (!this.fitted) this.#map.fitBounds(bounds, { padding: [12, 12] });
-    this.fitted = true;
+    if (!placed.length) bounds.extend(this.ground.getBounds());
+    if (this.fittedZoom === null) {
+      this.#map.fitBounds(bounds, { padding: [14, 14], animate: false });
+      this.fittedZoom = this.#map.getZoom();
+    }
+    this.#names();
   }
 
   #create() {
@@ -56,7 +60,14 @@ export class TownMap {
     this.ground = L.featureGroup().addTo(this.#map);
     this.spots = L.featureGroup().addTo(this.#map);
     L.control.scale({ imperial: true, maxWidth: 90 }).addTo(this.#map);
+    this.#map.on("zoomend", () => this.#names());
     new ResizeObserver(() => this.#map.invalidateSize({ animate: false })).observe(this.place);
+  }
+
+  /** Names of districts only where there is room for them. */
+  #names() {
+    const room = this.place.clientWidth >= 560 || this.#map.getZoom() > this.fittedZoom;
+    this.place.classList.toggle("hide-names", !room);
   }
 
   #drawGround() {

@@ -46,7 +46,7 @@ export function oneIn(value) {
   if (value === null || value === undefined) return "–";
   if (value >= 1e9) return "1 in over a billion";
   if (value >= 1e6) return `1 in ${number(value / 1e6)} million`;
-  return `1 in ${Math.round(value).toLocaleString("en-GB")}`;
+  return `1 in ${value.toLocaleString("en-GB", { maximumSignificantDigits: 2 })}`; // it is an estimate: no more digits
 }
 
 const clockLocal = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
