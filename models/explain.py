@@ -59,6 +59,8 @@ def sentence(
     """
     place = spec.sensor.place or spec.sensor.sensor
     subject = NAMES.get(spec.quantity.name, spec.quantity.name.split(".", 1)[1].replace("_", " ").capitalize())
+    if spec.quantity.cumulative and math.isfinite(expected):
+        return _counter(subject, place, observed, expected, spec.quantity.unit, one_in)
     step = _step(observed, lower, upper)
     text = f"{subject} at {place} is {_amount(observed, step, spec.quantity.unit)}"
     if math.isfinite(lower) and math.isfinite(upper):
@@ -69,6 +71,17 @@ def sentence(
     if math.isfinite(one_in) and one_in >= 2:
         what = "a value" if carried in ("change", "") else "behaviour"
         text += f"; {what} this unusual comes {_rarity(one_in)}"
+    return text + "."
+
+
+def _counter(subject: str, place: str, observed: float, expected: float, unit: str, one_in: float) -> str:
+    """A counter says little by its level: what matters is how far it has run ahead or stayed behind."""
+    off = observed - expected
+    step = _step(off)
+    side = "above" if off > 0 else "below"
+    text = f"{subject} at {place} stands {_amount(abs(off), step, unit)} {side} what was expected"
+    if math.isfinite(one_in) and one_in >= 2:
+        text += f"; a step this unusual comes {_rarity(one_in)}"
     return text + "."
 
 

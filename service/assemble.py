@@ -23,6 +23,7 @@ from domain.times import SECOND_MS
 from service import data_dir
 from service.crew import Crew
 from service.feed import ActionSender, AlertFeed, follow_readings
+from service.figures import Figures
 from service.ground import Ground, open_ground
 from service.settings import Settings
 from streams.agents import ALERTS, ANALYSE, STORE, AgentSpec, Revoke, Take, make_app
@@ -71,8 +72,12 @@ class Site:
     register: SensorRegister
     clock: Clock = wall_clock
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    figures: Figures = field(init=False)
     states: dict[str, Callable[[], str]] = field(default_factory=dict)
     agents: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.figures = Figures(self.registry)
 
     def ready(self) -> dict[str, str]:
         return {name: state() for name, state in self.states.items()}
@@ -92,6 +97,7 @@ def add_worker(site: Site) -> Worker:
         setup.analyser, ground.publisher(), ground.relay(), ground.checkpoints, ground.progress, ground.instance
     )
     _add_agent(site, ANALYSE, worker.take, worker.revoke)
+    site.figures.of_worker(worker)
     return worker
 
 
@@ -100,6 +106,7 @@ def add_desk(site: Site, alerts: AlertStore) -> DeskTaker:
     desk = DeskTaker(alerts, site.ground.publisher(), site.ground.progress)
     site.crew.run(desk.run(), "desk")
     _add_agent(site, ALERTS, desk.take, None)
+    site.figures.of_desk(desk)
     return desk
 
 
@@ -108,6 +115,7 @@ def add_store(site: Site, store: Store) -> StoreTaker:
     taker = StoreTaker(store, site.ground.progress)
     site.crew.run(taker.run(), "store writer")
     _add_agent(site, STORE, taker.take, None)
+    site.figures.of_store(taker)
     return taker
 
 
@@ -144,12 +152,13 @@ async def start_gateway(site: Site) -> Gateway:
     site.crew.run(pump.run(), "pump")
     site.crew.on_stop(gateway.stop, "gateway")
     await gateway.release()
+    site.figures.of_gateway(gateway)
     site.states["gateway"] = lambda: pump.unavailable or "ok"
     return gateway
 
 
 def start_ticking(site: Site, gateway: Gateway) -> None:
-    """Let the gateway write the passing of time."""
+    """Let the gateway write the passing of time. The demo begins with this only when its past has been played."""
     site.crew.run(gateway.run(), "ticks")
 
 

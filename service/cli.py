@@ -70,6 +70,8 @@ def _borough(
 
 def main() -> None:
     """Run the command line. Exit code 0 done, 1 failed, 2 a setting or an input must be changed, 130 interrupted."""
+    # Our matrices are small: threads of the linear algebra library would only get in each other's way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         sys.exit(app(standalone_mode=False))
     except UsageError as error:

@@ -10,6 +10,7 @@ import time
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,13 +120,17 @@ async def warm_up(
                 meter.advance(len(readings))
             await gateway.tick(stop)
             told.reached((stop - start) / max(1, end - start))
-            site.states["warm-up"] = lambda done=stop: f"at {100 * (done - start) // max(1, end - start)} %"
+            site.states["warm-up"] = partial(_percent, stop - start, end - start)
             while gateway.outbox.depth() > _OUTBOX_DEPTH_MAX:
                 await asyncio.sleep(0.05)
         while gateway.outbox.depth() > 0:
             await asyncio.sleep(0.05)
     site.states["warm-up"] = lambda: "ok"
     return sent
+
+
+def _percent(done: int, whole: int) -> str:
+    return f"at {100 * done // max(1, whole)} %"
 
 
 class Tenths:

@@ -51,7 +51,8 @@ class AlertFeed:
 
     async def done(self, action: Action) -> Alert:
         """The alert once it carries the action. Raises: Unavailable: no answer in time."""
-        future = self._waiting[action.id] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Alert] = asyncio.get_running_loop().create_future()
+        self._waiting[action.id] = future
         try:
             async with asyncio.timeout(_ANSWER_S_MAX):
                 return await future

@@ -14,13 +14,13 @@ _QUIET = {"aiokafka": logging.ERROR, "faust": logging.ERROR, "mode": logging.ERR
 def set_up(settings: Settings) -> None:
     """Send structlog and stdlib logging to stderr at the level in force."""
     level = getattr(logging, settings.log_level.upper())
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    line = (
+    line: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
         else structlog.dev.ConsoleRenderer(

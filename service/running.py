@@ -38,9 +38,8 @@ async def until_told(crew: Crew) -> int:
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
-    waiting = asyncio.create_task(told.wait())
-    await asyncio.wait({waiting, crew.failed}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
+    crew.failed.add_done_callback(lambda _: told.set())
+    await told.wait()
     if crew.failed.done():
         log.error("a part has failed, stopping", error=repr(crew.failed.result()), exc_info=crew.failed.result())
         return 1

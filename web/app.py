@@ -37,7 +37,7 @@ def create_app(parts: WebParts) -> FastAPI:
         live_router(parts),
         sensors_router(parts),
         records_router(parts),
-        operations_router(parts),
+        operations_router(parts.ready, parts.registry),
         pages_router(parts, app, version),
     ):
         app.include_router(router)
