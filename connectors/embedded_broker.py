@@ -143,6 +143,7 @@ class EmbeddedPublisher:
         if window.bytes * 2 > self._bytes_max:
             self._ledger.press(topic, partition)
         while window.sent and window.bytes + len(record.value) > self._bytes_max:
+            self._ledger.press(topic, partition)
             oldest = window.sent[0]
             if oldest.offset is None:
                 await self._kafka.settle()

@@ -86,7 +86,6 @@ class TakenLedger:
         """Return when, of every topic and partition in ``marks``, everything before its offset is taken."""
         for (topic, partition), next_offset in marks.items():
             while self.taken_up_to(topic, partition) < next_offset:
-                self.press(topic, partition)
                 await self._pulse(topic, partition).wait()
 
     def behind(self, marks: Marks) -> dict[str, list[str]]:

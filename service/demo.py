@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from simulator.signals import City
 
 WARM_UP_DAYS = 2
-TOWN_SENSORS = 144
+TOWN_SENSORS = 120
 _STEP_MS = 15 * MINUTE_MS
 _OUTBOX_DEPTH_MAX = 2_000
 _NOTE_S = 5.0

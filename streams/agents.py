@@ -13,10 +13,13 @@ from typing import Any
 
 import faust
 import structlog
+from faust.transport.drivers import aiokafka as driver
 
 from domain import topics
 
 log = structlog.get_logger(__name__)
+
+_FETCH_WAIT_MS = 50
 
 Take = Callable[[str, int, int, bytes, Callable[[], None]], Awaitable[None]]
 Revoke = Callable[[Iterable[tuple[str, int]]], None]
@@ -34,6 +37,25 @@ class AgentSpec:
 ANALYSE = AgentSpec("analyse", "borough-analyse", topics.READINGS)
 ALERTS = AgentSpec("alerts", "borough-alerts", (topics.FINDINGS, topics.ALERT_ACTIONS))
 STORE = AgentSpec("store", "borough-store", topics.RESULTS)
+
+
+class _PromptThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is not typed for us
+    """Faust lets a fetch wait 1.5 s at the broker. The embedded broker answers only then, also when messages come
+    meanwhile, and one fetch is under way at a time: so it must not wait long."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
+        return consumer
+
+
+class _PromptConsumer(driver.Consumer):  # type: ignore[misc]
+    def _new_consumer_thread(self) -> Any:
+        return _PromptThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _PromptTransport(driver.Transport):  # type: ignore[misc]
+    Consumer = _PromptConsumer
 
 
 def make_app(spec: AgentSpec, broker: str, folder: Path, take: Take, revoke: Revoke | None = None) -> faust.App:
@@ -62,6 +84,7 @@ def make_app(spec: AgentSpec, broker: str, folder: Path, take: Take, revoke: Rev
         broker_session_timeout=10.0,
         broker_heartbeat_interval=2.0,
     )
+    app.transport = _PromptTransport(app.conf.broker_consumer, app)
     channel = app.topic(*spec.topics, key_serializer="raw", value_serializer="raw")
 
     async def deliver(stream: Any) -> None:

@@ -17,11 +17,11 @@ from domain.ports import Record
 from domain.readings import Frame, Readings, Tick
 from domain.sensors import Event, SensorRegister
 from domain.series import parse_series
+from domain.times import TIME_MS_MAX
 from domain.topics import partition_of, topic_of
 from streams.area import Area
 from streams.area_clock import NEVER
 from streams.quarantine import Origin, unreadable
-from streams.reading_log import TIME_MS_MAX
 from streams.stage import Flow
 
 MakeArea = Callable[[str], Area]

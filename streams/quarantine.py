@@ -10,7 +10,7 @@ from domain.errors import Rejected, shorten
 from domain.messages import Quarantined
 from domain.readings import Readings
 from domain.series import parse_series
-from streams.reading_log import TIME_MS_MAX
+from domain.times import TIME_MS_MAX
 
 _EXCERPT_CHARS = 500
 

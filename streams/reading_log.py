@@ -1,6 +1,6 @@
 """The recent readings of one area, each once: what windows are computed from and repeats are told by.
 
-One sorted column of keys ``time << 20 | row`` stands for the whole: a repeat is found by binary search, a window is a
+One sorted column of keys ``time << 20 | row`` (63 bits, for times within ``TIME_MS_MAX``) stands for the whole: a repeat is found by binary search, a window is a
 slice, and a late reading is an insert near the end. Order of arrival leaves no trace in it, so equal readings give
 equal sums bit by bit.
 """
@@ -16,7 +16,6 @@ from domain.readings import Flags, Floats, Ints, Rows
 
 ROW_BITS = 20
 ROWS_MAX = 1 << ROW_BITS
-TIME_MS_MAX = 1 << 42  # year 2109; keys stay within 63 bits
 _ROW_MASK = ROWS_MAX - 1
 
 NEW, REPEAT, CORRECTION = 0, 1, 2

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from domain.flags import Flag, Test, from_rank, rank
 from domain.readings import Floats, Ints, Readings, Rows
 from domain.scores import Judged
-from domain.times import HOUR_MS
+from domain.times import HOUR_MS, TIME_MS_MAX
 from models.contract import QualityTests
 from streams.area_clock import NEVER
 from streams.board import Board
 from streams.quarantine import put_aside
-from streams.reading_log import CORRECTION, NEW, REPEAT, TIME_MS_MAX
+from streams.reading_log import CORRECTION, NEW, REPEAT
 from streams.series_index import UNKNOWN, UNUSABLE
 from streams.stage import Flow
 from streams.state import restore, snapshot
