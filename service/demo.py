@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import Misconfigured
-from domain.times import DAY_MS, MINUTE_MS, SECOND_MS
+from domain.times import HOUR_MS, MINUTE_MS, SECOND_MS
 from service import data_dir
 from service.http import bind, url_of
 from service.settings import Settings
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from simulator.script import Script
     from simulator.signals import City
 
-WARM_UP_DAYS = 2
+WARM_UP_MS = 30 * HOUR_MS  # the default detector says nothing on its first day
 TOWN_SENSORS = 120
 _STEP_MS = 15 * MINUTE_MS
 _OUTBOX_DEPTH_MAX = 2_000
@@ -157,8 +157,8 @@ async def keep_note(folder: Path, seed: int, began: int, clock: Callable[[], int
 def begin_and_end(past: Past | None, now: int) -> tuple[int, int, int]:
     """When the story began, from when its past is to be played, and up to when (epoch ms)."""
     if past is None:
-        return now, now - WARM_UP_DAYS * DAY_MS, now
-    return past.began, max(past.until, now - WARM_UP_DAYS * DAY_MS), max(past.until, now)
+        return now, now - WARM_UP_MS, now
+    return past.began, max(past.until, now - WARM_UP_MS), max(past.until, now)
 
 
 def summary(parts: dict[str, Any]) -> str:
