@@ -28,7 +28,7 @@ _KEPT_BLOCKS = 3
 
 
 def _homes(clock: LocalTime, sky: Weather) -> Floats:
-    hour, home = clock.hour, np.where(clock.kind == 0, 0.0, 1.0)
+    hour, home = clock.hour, 1 - clock.working
     shape = 0.17 + 0.20 * bump(hour, 7.6, 1.0) * (1 - 0.5 * home) + 0.42 * bump(hour, 18.6, 1.9)
     shape = shape + (0.12 + 0.12 * home) * bump(hour, 13.0, 3.0) + 0.10 * bump(hour, 21.6, 1.6)
     return shape * (1 + 0.022 * np.clip(15 - sky.temperature, 0, 20))
@@ -36,7 +36,7 @@ def _homes(clock: LocalTime, sky: Weather) -> Floats:
 
 def _offices(clock: LocalTime, sky: Weather) -> Floats:
     opened = 1 / (1 + np.exp(-(clock.hour - 7.6) * 2.2)) - 1 / (1 + np.exp(-(clock.hour - 18.2) * 1.9))
-    busy = np.where(clock.kind == 0, 1.0, np.where(clock.kind == 1, 0.25, 0.12))
+    busy = clock.mixed(1.0, 0.25, 0.12)
     climate = 1 + 0.012 * np.abs(sky.temperature - 16)
     return 0.16 + 0.56 * opened * busy * climate
 
@@ -48,14 +48,14 @@ def _lighting(clock: LocalTime, sky: Weather) -> Floats:
 
 
 def _vehicles(clock: LocalTime, sky: Weather) -> Floats:
-    work = 0.16 * bump(clock.hour, 10.5, 2.2) * np.where(clock.kind == 0, 1.0, 0.6)
+    work = 0.16 * bump(clock.hour, 10.5, 2.2) * clock.mixed(1.0, 0.6, 0.6)
     return (0.10 + 0.46 * bump(clock.hour, 20.4, 2.6) + work) * (1 + 0.008 * np.clip(12 - sky.temperature, 0, 20))
 
 
 def _school(clock: LocalTime, sky: Weather) -> Floats:
     """A solar roof behind a zero-export inverter: it lowers the import, at most to the inverter's standing load."""
     opened = 1 / (1 + np.exp(-(clock.hour - 7.4) * 2.5)) - 1 / (1 + np.exp(-(clock.hour - 16.2) * 2.0))
-    load = 0.16 + 0.58 * opened * np.where(clock.kind == 0, 1.0, 0.06)
+    load = 0.16 + 0.58 * opened * clock.mixed(1.0, 0.06, 0.06)
     return np.maximum(load - 0.42 * sky.sun, 0.06)
 
 

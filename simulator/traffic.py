@@ -65,8 +65,8 @@ class Traffic:
         midday, late = bump(hour, 13.0, 2.9), bump(hour, 20.3, 1.8)
         work = (0.52 + 0.46 * inbound) * morning + (1.0 - 0.42 * inbound) * evening + 0.50 * midday + 0.20 * late
         rest = 0.62 * bump(hour, 13.6, 3.2) + 0.26 * bump(hour, 18.6, 2.4)
-        rest = rest * np.where(clock.kind == 1, 1.0, 0.82)
-        return night + (0.93 - night) * np.where(clock.kind == 0, work, rest)
+        busy = clock.working * work + (clock.saturday + 0.82 * clock.sunday) * rest
+        return night + (0.93 - night) * busy
 
     def readings(self, t: Ints, events: Sequence[TrafficEvent]) -> tuple[Floats, Floats, Floats]:
         """What the loops report at times ``t[m, n]`` for the minute before: flow veh/h, speed km/h, occupancy 0..1."""
