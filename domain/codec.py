@@ -10,7 +10,7 @@ import numpy as np
 from domain.errors import Rejected, Rejection
 from domain.readings import Frame, Readings, Tick
 from domain.series import parse_series
-from domain.times import format_time, parse_time
+from domain.times import TIME_MS_MAX, format_time, parse_time
 from domain.windows import Aggregates
 
 VERSION = 1
@@ -56,6 +56,7 @@ _frame = msgspec.json.Decoder(_FrameWire)
 _tick = msgspec.json.Decoder(_TickWire)
 _probe = msgspec.json.Decoder(_Probe)
 _any = msgspec.json.Decoder()
+_any_number = msgspec.json.Decoder(float_hook=float)
 _encoder = msgspec.json.Encoder()
 
 
@@ -93,7 +94,7 @@ def decode(raw: bytes) -> Frame | Tick | Loose:
         raise Rejected("message", f"{len(raw)} bytes", f"longer than {MESSAGE_BYTES_MAX} bytes")
     try:
         if raw.lstrip()[:1] == b"[":
-            return _loose(_any.decode(raw))
+            return _loose(_array(raw))
         probe = _probe.decode(raw)
         if probe.tick is not msgspec.UNSET:
             return _checked_tick(_tick.decode(raw))
@@ -106,10 +107,20 @@ def decode(raw: bytes) -> Frame | Tick | Loose:
         raise Rejected("message", raw[:80].decode("utf-8", "replace"), "nested too deeply") from None
 
 
+def _array(raw: bytes) -> list[Any]:
+    """The entries of an array; a number beyond 64 bits becomes infinite, so that it spoils its own entry only."""
+    try:
+        items: list[Any] = _any.decode(raw)
+    except msgspec.ValidationError:
+        items = _any_number.decode(raw)
+    return items
+
+
 def _checked_tick(wire: _TickWire) -> Tick:
     _check_version(wire.v)
     _check_origin(wire.gateway, wire.seq)
-    _check_ms("tick", wire.tick)
+    if not -TIME_MS_MAX < wire.tick < TIME_MS_MAX:
+        raise Rejected("tick", wire.tick, "not a time in epoch milliseconds of the years 1830 to 2109")
     return Tick(wire.gateway, wire.seq, wire.tick)
 
 
@@ -148,11 +159,6 @@ def _check_origin(gateway: str, seq: int) -> None:
         raise Rejected("gateway", gateway, "a gateway has a name of 1 to 128 characters")
     if not 0 <= seq < SEQ_MAX:
         raise Rejected("seq", seq, "seq is a whole number from 0 to 2^53")
-
-
-def _check_ms(name: str, ms: int) -> None:
-    if not -SEQ_MAX < ms < SEQ_MAX:
-        raise Rejected(name, ms, "not a time in epoch milliseconds")
 
 
 def _loose(items: list[Any]) -> Loose:
@@ -235,8 +241,19 @@ def decode_aggregates(raw: bytes) -> Aggregates:
     except msgspec.DecodeError as error:
         raise Rejected("message", raw[:80].decode("utf-8", "replace"), f"not an aggregates message: {error}") from None
     _check_version(wire.v)
-    columns = [np.array(getattr(wire, name), dtype=kind) for name, kind in zip(_COLUMNS, _DTYPES, strict=True)]
-    return Aggregates(wire.area, wire.window_s, wire.series, *columns)
+    lengths = {len(getattr(wire, name)) for name in _COLUMNS}
+    if len(lengths) != 1:
+        raise Rejected("i,start,…", sorted(lengths), "the columns of an aggregates message have one length")
+    try:
+        columns = [np.array(getattr(wire, name), dtype=kind) for name, kind in zip(_COLUMNS, _DTYPES, strict=True)]
+    except OverflowError:
+        raise Rejected("i,start,…", "", "a number beyond the bits of its column") from None
+    batch = Aggregates(wire.area, wire.window_s, wire.series, *columns)
+    if len(batch) and (batch.i.min() < 0 or batch.i.max() >= len(wire.series)):
+        raise Rejected("i", int(batch.i.max()), f"an index outside the {len(wire.series)} series of the message")
+    if len(batch) and not -TIME_MS_MAX <= batch.start.min() <= batch.start.max() < TIME_MS_MAX:
+        raise Rejected("start", int(batch.start.max()), "not a time in epoch milliseconds of the years 1830 to 2109")
+    return batch
 
 
 def decode_as(kind: type[M], raw: bytes) -> M:

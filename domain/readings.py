@@ -1,6 +1,6 @@
 """Readings in columns, the shape in which they are carried and worked on everywhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,31 @@ class Readings:
         """The chosen readings, in their order; ``series`` keeps only what is used."""
         used, i = np.unique(self.i[chosen], return_inverse=True)
         return Readings([self.series[k] for k in used], i.astype(np.int32), self.t[chosen], self.x[chosen])
+
+    def split(self, group: Sequence[int]) -> Iterator[tuple[int, "Readings"]]:
+        """The readings of each group, in the order of the groups' numbers; ``group[k]`` is the group of series k."""
+        of = np.asarray(group, dtype=np.int64)[self.i]
+        order = np.argsort(of, kind="stable")
+        bounds = np.flatnonzero(np.diff(of[order])) + 1
+        if len(order) and not len(bounds):
+            yield int(of[0]), self
+        elif len(order):
+            for part in np.split(order, bounds):
+                yield int(of[part[0]]), self.take(part)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Readings"]) -> "Readings":
+        """One after the other, each series named once."""
+        if len(parts) == 1:
+            return parts[0]
+        names: dict[str, int] = {}
+        places = [np.array([names.setdefault(name, len(names)) for name in part.series], np.int32) for part in parts]
+        return cls(
+            list(names),
+            np.concatenate([place[part.i] for place, part in zip(places, parts, strict=True)]),
+            np.concatenate([part.t for part in parts]),
+            np.concatenate([part.x for part in parts]),
+        )
 
     @classmethod
     def of(cls, rows: Iterable[tuple[str, int, float]]) -> "Readings":

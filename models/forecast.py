@@ -25,6 +25,7 @@ from models.series_spec import SeriesSpec
 GRIDS_S = (300, 900, 1_800, 3_600)
 MINUTES_AHEAD = (15, 30, 60)  # on grids up to a quarter of an hour
 HOURS_AHEAD = (1, 3, 6, 12, 24)  # on slower ones
+_SAID_EVERY_S = 900  # fine grids say something at every closed quarter of an hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ class _Group:
         ahead_s = [60 * m for m in MINUTES_AHEAD] if grid_s <= 900 else [3_600 * h for h in HOURS_AHEAD]
         self._ahead_ms = np.array(ahead_s, dtype=np.int64) * 1_000
         horizons = self._ahead_ms // grid_ms
+        self._stride = max(1, _SAID_EVERY_S // grid_s)
         self.cells = Cells(grid_ms)
         self._history = GridHistory(grid_ms, horizons)
         self._ridge = HorizonRidge(horizons, DAY_MS // grid_ms)
@@ -169,7 +171,13 @@ class _Group:
         return said
 
     def _step(self, cell: int, x: Floats) -> Floats:
-        """Settle what was said of this cell, say what comes next, then take the cell in."""
+        """Settle what was said of this cell, say what comes next, then take the cell in.
+
+        On fine grids only every quarter of an hour: horizons are whole quarters, so what is said can be settled.
+        """
+        if cell % self._stride:
+            self._history.learn(cell, x)
+            return np.full((len(self._ahead_ms), len(x)), np.nan)
         self._ridge.learn(cell, cell * self.cells.grid_ms // HOUR_MS % 24, x, self._history)
         said = self._ridge.predict(cell, x, self._history.features(cell, x), self._history)
         self._history.learn(cell, x)

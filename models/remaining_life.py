@@ -7,6 +7,8 @@ probability of failure within 30 days come from what the model said, before lear
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version as installed
 from typing import Any, ClassVar
 
 import numpy as np
@@ -91,10 +93,8 @@ class RemainingLife:
         return 0 if life is None else self._groups[life.group].failures
 
     def snapshot(self) -> Payload:
-        from river import __version__ as river_version
-
         return {
-            "river": river_version,
+            "river": installed("river"),
             "lives": {asset: life.snapshot() for asset, life in self._lives.items()},
             "groups": {name: group.snapshot() for name, group in self._groups.items()},
         }
@@ -110,9 +110,15 @@ class _Group:
     def __init__(self) -> None:
         self.scale = Scale()
         self.failures = 0
-        self._regression = _new_regression()
         self._said = np.empty(0)
         self._true = np.empty(0)
+
+    @cached_property
+    def _regression(self) -> Any:
+        """Made at the first failure: importing River costs seconds, and most towns have seen none."""
+        from river.linear_model import BayesianLinearRegression
+
+        return BayesianLinearRegression()
 
     def learn(self, life: _Life, failed_ms: int) -> None:
         """Note what was said about the life that ended, then learn it."""
@@ -174,16 +180,12 @@ class _Group:
         return f"{life.names[k]} is {'up' if moved[k] > 0 else 'down'} by {abs(moved[k]):.1f} spreads on its own past"
 
     def snapshot(self) -> dict[str, Any]:
-        model = self._regression
         return {
             "scale": self.scale.snapshot(),
             "failures": self.failures,
             "said": self._said.copy(),
             "true": self._true.copy(),
-            "features": list(model._idx),
-            "precision": model._ss_arr.copy(),
-            "covariance": np.ascontiguousarray(model._ss_inv_arr),
-            "natural_mean": model._eta_arr.copy(),
+            "regression": _kept(self._regression) if self.failures else None,
         }
 
     @classmethod
@@ -193,21 +195,28 @@ class _Group:
         group.failures = int(payload["failures"])
         group._said = np.array(payload["said"], dtype=np.float64)
         group._true = np.array(payload["true"], dtype=np.float64)
-        model = group._regression
-        model._idx = {name: k for k, name in enumerate(payload["features"])}
-        model._ss_arr = np.array(payload["precision"], dtype=np.float64)
-        # River updates the covariance in place and needs it in column order.
-        model._ss_inv_arr = np.array(payload["covariance"], dtype=np.float64, order="F")
-        model._eta_arr = np.array(payload["natural_mean"], dtype=np.float64)
-        model._cap = len(model._eta_arr)
-        model._m_dirty = True
+        if payload["regression"] is not None:
+            _put_back(group._regression, payload["regression"])
         return group
 
 
-def _new_regression() -> Any:
-    from river.linear_model import BayesianLinearRegression
+def _kept(model: Any) -> dict[str, Any]:
+    return {
+        "features": list(model._idx),
+        "precision": model._ss_arr.copy(),
+        "covariance": np.ascontiguousarray(model._ss_inv_arr),
+        "natural_mean": model._eta_arr.copy(),
+    }
 
-    return BayesianLinearRegression()
+
+def _put_back(model: Any, kept: Mapping[str, Any]) -> None:
+    model._idx = {name: k for k, name in enumerate(kept["features"])}
+    model._ss_arr = np.array(kept["precision"], dtype=np.float64)
+    # River updates the covariance in place and needs it in column order.
+    model._ss_inv_arr = np.array(kept["covariance"], dtype=np.float64, order="F")
+    model._eta_arr = np.array(kept["natural_mean"], dtype=np.float64)
+    model._cap = len(model._eta_arr)
+    model._m_dirty = True
 
 
 def _group_of(measurements: Mapping[str, float]) -> str:

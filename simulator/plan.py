@@ -201,7 +201,7 @@ def _place_stations(seed: int, ground: Ground, loops: Sequence[Loop], count: int
             roadside = 0.25 + 0.75 * noise.fraction(name, 2)
             lat, lon = geometry.lat_lon(point)
             sensor = Sensor(
-                name, _area(_slug(area_name), k + 1, share), lat, lon, 300.0 if number % 3 == 0 else 60.0,
+                name, _area(_slug(area_name), k + 1, share), lat, lon, 60.0 if number % 3 == 0 else 300.0,
                 f"{area_name}, {'kerbside' if roadside > 0.6 else 'background'} station {k + 1}", f"{name}-analyser",
             )  # fmt: skip
             near = (by_distance * 3)[:3]

@@ -90,19 +90,15 @@ class Analyser:
     def _on_readings(self, readings: Readings, gateway: str) -> Step:
         """Each series goes to the area of its sensor, wherever the message says it belongs."""
         step = Step()
-        possible = np.abs(readings.t) < TIME_MS_MAX
+        possible = (readings.t > -TIME_MS_MAX) & (readings.t < TIME_MS_MAX)
         if not possible.all():
             step.flows.append(self._frame(_NOWHERE, readings.take(~possible), gateway))
             readings = readings.take(possible)
-        places = [self._place(name) for name in readings.series]
-        for place in dict.fromkeys(places):
-            chosen = readings
-            if len(places) > 1 and places.count(place) < len(places):
-                mine = np.array([other == place for other in places])
-                chosen = readings.take(mine[readings.i])
-            if not len(chosen):
-                continue
-            topic, area = place
+        number: dict[tuple[str, str], int] = {}
+        group = [number.setdefault(self._place(name), len(number)) for name in readings.series]
+        places = list(number)
+        for k, chosen in readings.split(group):
+            topic, area = places[k]
             if area == _NOWHERE or (topic, partition_of(area)) == (self._topic, self._partition):
                 step.flows.append(self._frame(area, chosen, gateway))
             else:

@@ -30,10 +30,16 @@ def on_finding(finding: Finding, known: Alert | None, active: Iterable[Alert]) -
     if known.cleared is not None or finding.phase == "open":
         return None
     if finding.phase == "close":
-        return _changed(_cleared(known, finding.time), why=finding.why)
-    if finding.why == known.why and finding.severity == known.severity:
+        return _changed(_cleared(known, finding.time), why=finding.why, series=finding.series)
+    told = {
+        "why": finding.why,
+        "severity": finding.severity,
+        "series": finding.series,
+        "score": max(finding.score, known.score),
+    }
+    if all(getattr(known, name) == value for name, value in told.items()):
         return None
-    return _changed(known, why=finding.why, severity=finding.severity, score=max(finding.score, known.score))
+    return _changed(known, **told)
 
 
 def on_action(action: Action, known: Alert) -> Alert | None:

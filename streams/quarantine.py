@@ -53,7 +53,7 @@ def put_aside(origin: Origin, now: int, readings: Readings, aside: dict[str, NDA
             records.append(
                 Quarantined(
                     id=identity(series, t, x, kind),
-                    time=now,
+                    time=max(now, 0),  # before the first tick there is no time yet
                     topic=origin.topic,
                     gateway=origin.gateway,
                     series=shorten(series),

@@ -59,8 +59,12 @@ class SeriesIndex:
         return {"names": list(self.names)}
 
     def restore(self, payload: Mapping[str, Any]) -> None:
-        """Rows come back in the same order; a sensor that is no longer registered keeps its row and defaults."""
+        """Rows come back in the same order; a sensor that is no longer registered keeps its row and defaults.
+
+        Raises:
+            Rejected: a quantity that this program does not know, so that rows would not come back as they were.
+        """
         for name in payload["names"]:
+            parsed = parse_series(name)
             if self._add(name) == UNKNOWN:
-                parsed = parse_series(name)
                 self._append(SeriesSpec(name, parsed.quantity, Sensor(parsed.sensor, area="")))

@@ -83,7 +83,8 @@ class SilenceWatch:
             model=ModelRef("silence", Silence.version, {"intervals": 5.0, "at_least_s": 120.0}),
         )
         finding = Finding(
-            id=identity(rule, self._area, place, since),
+            # With ``now``: a sensor whose finding the area's had swallowed may open another for the same silence.
+            id=identity(rule, self._area, place, since, now),
             rule=rule,
             kind="silence",
             phase="open",

@@ -18,6 +18,7 @@ from streams.retrying import until_available
 
 log = structlog.get_logger(__name__)
 
+_LINGER_S = 0.05
 _Held = tuple[str, int, int, Callable[[], None]]  # topic, partition, offset, acknowledge
 
 
@@ -42,6 +43,7 @@ class _Batches:
 
     async def next(self) -> list[tuple[_Held, bytes]]:
         batch = [await self._queue.get()]
+        await asyncio.sleep(_LINGER_S)  # one transaction for what comes close together
         while not self._queue.empty():
             batch.append(self._queue.get_nowait())
         return batch
@@ -60,7 +62,7 @@ class StoreTaker:
 
     def __init__(self, store: Store, progress: Progress) -> None:
         self._store = store
-        self._batches = _Batches("store", progress, 500)
+        self._batches = _Batches("store", progress, 2_000)
         self.written = 0
         self.refused = 0
 

@@ -33,7 +33,7 @@ class ValidateStage:
     """Admission, repeats, corrections, quality flags; it also keeps the area's clock."""
 
     kind: ClassVar[str] = "validate"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __init__(self, board: Board, tests: QualityTests) -> None:
         self._board = board
@@ -114,7 +114,9 @@ class ValidateStage:
     def _prune(self) -> None:
         """Forget what lies behind the horizon, each time the log has doubled: constant cost per reading."""
         if len(self._board.log) > 2 * self._kept_after_pruning:
-            edge = self._frontier - self._board.patience.horizon_ms
+            patience = self._board.patience
+            # What has not been published yet is kept whatever its age: a frame may run ahead of the clock.
+            edge = np.minimum(self._frontier - patience.horizon_ms, self._board.clock.now - patience.lateness_ms)
             self._board.keep_from = edge - np.mod(edge, HOUR_MS)
             self._board.log.forget_before(self._board.keep_from)
             self._kept_after_pruning = max(_PRUNE_FROM, len(self._board.log))
@@ -128,6 +130,7 @@ class ValidateStage:
             "interval": snapshot(board.interval),
             "tests": snapshot(self._tests),
             "frontier": self._frontier.copy(),
+            "keep_from": board.keep_from.copy(),
             "kept_after_pruning": self._kept_after_pruning,
         }
 
@@ -140,6 +143,7 @@ class ValidateStage:
         restore(board.interval, payload["interval"])
         restore(self._tests, payload["tests"])
         self._frontier = payload["frontier"]
+        board.keep_from = payload["keep_from"]
         self._kept_after_pruning = payload["kept_after_pruning"]
 
 
