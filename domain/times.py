@@ -14,6 +14,7 @@ DAY_MS = 86_400_000
 TIME_MS_MAX = 1 << 42
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999 in UTC: what can be written again
 
 
 @lru_cache(maxsize=100_000)
@@ -29,11 +30,11 @@ def parse_time(text: str) -> int:
         raise Rejected("time", text, "not an RFC 3339 time such as 2026-03-02T06:00:00Z") from None
     if when.tzinfo is None:
         raise Rejected("time", text, "time zone missing: add Z or an offset such as +01:00")
-    try:
-        delta = when - _EPOCH
-    except (OverflowError, ValueError):
-        raise Rejected("time", text, "outside the years 1 to 9999") from None
-    return (delta.days * 86_400 + delta.seconds) * 1_000 + delta.microseconds // 1_000
+    delta = when - _EPOCH
+    ms = (delta.days * 86_400 + delta.seconds) * 1_000 + delta.microseconds // 1_000
+    if not _FIRST_MS <= ms <= _LAST_MS:
+        raise Rejected("time", text, "outside the years 1 to 9999")
+    return ms
 
 
 def format_time(ms: int) -> str:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
-
 from domain.codec import Loose, decode, encode_loose
 from domain.errors import Rejected
 from domain.messages import Quarantined

@@ -37,8 +37,8 @@ class Driver:
         """
         due = sorted(events, key=lambda event: event.time)
         end = None
-        for chunk in chunks:
-            for span_end, part in _spans(chunk):
+        for day in _days(chunks):
+            for span_end, part in _spans(day):
                 if end is not None and span_end != end:
                     yield from self._pass_time(end, due)
                 end = span_end
@@ -47,10 +47,12 @@ class Driver:
             yield from self._pass_time(end + self._setup.patience.lateness_ms, due)
 
     def _frames(self, readings: Readings) -> Iterator[Step]:
-        places = [_place(self._setup.register, name) for name in readings.series]
-        for topic, area in dict.fromkeys(places):
-            mine = np.array([place == (topic, area) for place in places])
-            part = readings.take(mine[readings.i])
+        number: dict[tuple[str, str], int] = {}
+        register = self._setup.register
+        group = [number.setdefault(_place(register, name), len(number)) for name in readings.series]
+        places = list(number)
+        for k, part in readings.split(group):
+            topic, area = places[k]
             self._seq += 1
             frame = Frame(_GATEWAY, self._seq, area, part)
             yield self._analyser(topic, partition_of(area)).on_message(frame)
@@ -81,10 +83,24 @@ def _place(register: SensorRegister, series: str) -> tuple[str, str]:
     return topic_of(name.quantity), sensor.area if sensor else ""
 
 
+def _days(chunks: Iterable[Readings]) -> Iterator[Readings]:
+    """Cut anew at whole days, so that nothing depends on how the readings happened to be cut before."""
+    waiting: list[Readings] = []
+    for chunk in chunks:
+        which = chunk.t // DAY_MS
+        for part in np.split(np.arange(len(chunk)), np.flatnonzero(np.diff(which)) + 1):
+            if not len(part):
+                continue
+            if waiting and waiting[0].t[0] // DAY_MS != which[part[0]]:
+                yield Readings.joined(waiting)
+                waiting = []
+            waiting.append(chunk.take(part))
+    if waiting:
+        yield Readings.joined(waiting)
+
+
 def _spans(readings: Readings) -> Iterator[tuple[int, Readings]]:
-    """Cut at whole hours, or at whole days where readings are far apart; yields the end of the span (epoch ms)."""
-    if not len(readings):
-        return
+    """Cut at whole hours, or not at all where readings are far apart; yields the end of the span (epoch ms)."""
     covered = max(1, int(readings.t[-1] - readings.t[0]))
     span = HOUR_MS if len(readings) / len(readings.series) * HOUR_MS > 4 * covered else DAY_MS
     which = readings.t // span

@@ -1,8 +1,8 @@
 """The recent readings of one area, each once: what windows are computed from and repeats are told by.
 
-One sorted column of keys ``time << 20 | row`` (63 bits, for times within ``TIME_MS_MAX``) stands for the whole: a repeat is found by binary search, a window is a
-slice, and a late reading is an insert near the end. Order of arrival leaves no trace in it, so equal readings give
-equal sums bit by bit.
+One sorted column of keys ``time << 20 | row`` (63 bits, for times within ``TIME_MS_MAX``) stands for the whole: a
+repeat is found by binary search, a window is a slice, and a late reading is an insert near the end. Order of arrival
+leaves no trace in it, so equal readings give equal sums bit by bit.
 """
 
 from collections.abc import Mapping
