@@ -58,6 +58,7 @@ _probe = msgspec.json.Decoder(_Probe)
 _any = msgspec.json.Decoder()
 _any_number = msgspec.json.Decoder(float_hook=float)
 _encoder = msgspec.json.Encoder()
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)  # the second where text is not UTF-8
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -101,7 +102,7 @@ def decode(raw: bytes) -> Frame | Tick | Loose:
         if probe.gateway is not msgspec.UNSET:
             return _checked_frame(_frame.decode(raw))
         return _loose([_any.decode(raw)])
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise Rejected("message", raw[:80].decode("utf-8", "replace"), f"not a message: {error}") from None
     except RecursionError:
         raise Rejected("message", raw[:80].decode("utf-8", "replace"), "nested too deeply") from None
@@ -238,7 +239,7 @@ def decode_aggregates(raw: bytes) -> Aggregates:
     """Raises: Rejected: not an aggregates message of this version."""
     try:
         wire = _aggregates.decode(raw)
-    except msgspec.DecodeError as error:
+    except (*_UNREADABLE, RecursionError) as error:
         raise Rejected("message", raw[:80].decode("utf-8", "replace"), f"not an aggregates message: {error}") from None
     _check_version(wire.v)
     lengths = {len(getattr(wire, name)) for name in _COLUMNS}
@@ -264,7 +265,7 @@ def decode_as(kind: type[M], raw: bytes) -> M:
     """
     try:
         message = msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (*_UNREADABLE, RecursionError) as error:
         raise Rejected("message", raw[:80].decode("utf-8", "replace"), f"not a {kind.__name__}: {error}") from None
     _check_version(getattr(message, "v", VERSION))
     return message
