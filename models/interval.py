@@ -40,6 +40,10 @@ class IntervalLearner:
 
     def learn(self, row: Rows, t: Ints) -> None:
         """Readings sorted by (row, t); one that is not later than the last of its row teaches nothing."""
+        learning = np.isnan(self._declared[row])
+        if not learning.any():
+            return
+        row, t = row[learning], t[learning]
         for turn in rounds(row):
             at, when = row[turn], t[turn]
             begun = self._seen[at] > 0
@@ -52,15 +56,12 @@ class IntervalLearner:
         self._refresh(np.unique(row))
 
     def _refresh(self, rows: Rows) -> None:
-        learned = rows[np.isnan(self._declared[rows])]
-        if not len(learned):
-            return
-        steps = np.sort(self._steps[learned], axis=1)  # NaN last
+        steps = np.sort(self._steps[rows], axis=1)  # NaN last
         count = np.isfinite(steps).sum(axis=1)
         lower = np.take_along_axis(steps, np.maximum((count - 1) // 2, 0)[:, None], axis=1)[:, 0]
         upper = np.take_along_axis(steps, (count // 2).clip(max=_KEPT - 1)[:, None], axis=1)[:, 0]
         median = np.where(count % 2 == 1, lower, (lower + upper) / 2)
-        self._seconds[learned] = np.where(count >= _NEEDED, median, np.nan)
+        self._seconds[rows] = np.where(count >= _NEEDED, median, np.nan)
 
     def seconds(self) -> Floats:
         """``float64[rows]``: seconds between readings, NaN until three readings have come."""

@@ -33,8 +33,9 @@ class Columns:
 
     def fail(self, where: NDArray[np.bool_], flag: Flag, test: Test) -> None:
         """Raise the flag of the readings at ``where`` (suspect or fail) and note the test."""
-        self.flag[where] = np.maximum(self.flag[where], np.uint8(flag))
-        self.tests[where] |= np.uint32(test)
+        if where.any():
+            self.flag[where] = np.maximum(self.flag[where], np.uint8(flag))
+            self.tests[where] |= np.uint32(test)
 
 
 def spike_and_rate(c: Columns, s: Floats, limits: SpikeLimits) -> None:

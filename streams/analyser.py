@@ -48,6 +48,7 @@ class Analyser:
         self._register = register
         self._make_area = make_area
         self._areas: dict[str, Area] = {}
+        self._places: dict[str, tuple[str, str]] = {}  # topic and area of the series that have been met
         self._tick = NEVER
         self.seqs: dict[str, int] = {}  # the last seq applied, by gateway
 
@@ -92,9 +93,9 @@ class Analyser:
         if not possible.all():
             step.flows.append(self._frame(_NOWHERE, readings.take(~possible), gateway))
             readings = readings.take(possible)
-        number: dict[tuple[str, str], int] = {}
-        group = [number.setdefault(self._place(name), len(number)) for name in readings.series]
-        places = list(number)
+        of = [self._places.get(name) or self._place(name) for name in readings.series]
+        number = {place: k for k, place in enumerate(dict.fromkeys(of))}
+        places, group = list(number), [number[place] for place in of]
         for k, chosen in readings.split(group):
             topic, area = places[k]
             if area == _NOWHERE or (topic, partition_of(area)) == (self._topic, self._partition):
@@ -107,7 +108,7 @@ class Analyser:
         return self._area(area).on_frame(readings, Origin(self._topic, gateway), self._tick)
 
     def _place(self, series: str) -> tuple[str, str]:
-        """Topic and area of a series."""
+        """Topic and area of a series; one that has no place may be given one later, so that is not kept."""
         try:
             name = parse_series(series)
         except Rejected:
@@ -115,7 +116,8 @@ class Analyser:
         sensor = self._register.find(name.sensor)
         if sensor is None:
             return self._topic, _NOWHERE
-        return topic_of(name.quantity), sensor.area
+        place = self._places[series] = topic_of(name.quantity), sensor.area
+        return place
 
     def _area(self, name: str) -> Area:
         area = self._areas.get(name)

@@ -1,5 +1,6 @@
 """Which revision of each window has been published, so that the next one carries the next number."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,14 @@ class Published:
         self._revision: dict[tuple[int, int], NDArray[np.uint32]] = {}
 
     def next(self, length_s: int, start: Ints, row: Rows) -> Ints:
-        """``int64[n]``: the revision that each (window, row) gets now; each pair may stand only once."""
+        """``int64[n]``: the revision each (window, row) gets now; each pair stands once, ``start`` never falls."""
         revision = np.empty(len(start), dtype=np.int64)
-        for begin in np.unique(start).tolist():
-            chosen = start == begin
-            counters = self._counters(length_s, begin, int(row[chosen].max()))
-            counters[row[chosen]] += 1
-            revision[chosen] = counters[row[chosen]]
+        bounds = [0, *(np.flatnonzero(np.diff(start)) + 1).tolist(), len(start)]
+        for begin, end in pairwise(bounds if len(start) else ()):
+            rows = row[begin:end]
+            counters = self._counters(length_s, int(start[begin]), int(rows.max()))
+            counters[rows] += 1
+            revision[begin:end] = counters[rows]
         return revision
 
     def _counters(self, length_s: int, start: int, row_max: int) -> NDArray[np.uint32]:
@@ -33,16 +35,6 @@ class Published:
             grown[: len(counters)] = counters
             counters = self._revision[length_s, start] = grown
         return counters
-
-    def seen(self, length_s: int, start: Ints, row: Rows) -> NDArray[np.bool_]:
-        """``bool[n]``: whether the window has been published for the row."""
-        answer = np.zeros(len(start), dtype=bool)
-        for begin in np.unique(start).tolist():
-            counters = self._revision.get((length_s, begin))
-            if counters is not None:
-                chosen = np.flatnonzero((start == begin) & (row < len(counters)))
-                answer[chosen] = counters[row[chosen]] > 0
-        return answer
 
     def forget_before(self, keep_from: Ints) -> None:
         """Drop a window once it ends before ``keep_from[row]`` (epoch ms) for every row it was published for.

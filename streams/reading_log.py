@@ -73,17 +73,17 @@ class ReadingLog:
         outcome = np.zeros(len(key), dtype=np.uint8)
         known = np.flatnonzero(at < self._n)
         known = known[self._key[at[known]] == key[known]]
-        for k in known:
+        outcome[known] = REPEAT
+        for k in known[self._x[at[known]] != x[known]]:  # corrections are rare: these may be walked
             outcome[k] = self._correct(int(key[k]), int(at[k]), float(x[k]))
         new = outcome == NEW
         self._insert(at[new], key[new], x[new])
         return outcome
 
     def _correct(self, key: int, at: int, x: float) -> int:
-        old = float(self._x[at])
-        if x == old or x in self._superseded.get(key, ()):
+        if x in self._superseded.get(key, ()):
             return REPEAT
-        self._superseded.setdefault(key, []).append(old)
+        self._superseded.setdefault(key, []).append(float(self._x[at]))
         self._x[at] = x
         return CORRECTION
 
