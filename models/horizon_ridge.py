@@ -132,7 +132,7 @@ class HorizonRidge:
         """Expected absolute error at these hours: half the hour's own, half the error of all hours."""
         index = np.arange(len(self.horizons))
         own, visits = self._spread[hours, index], self._spread_count[hours, index]
-        return np.where(visits >= 5, 0.5 * own + 0.5 * self._error[0], self._error[0])
+        return np.asarray(np.where(visits >= 5, 0.5 * own + 0.5 * self._error[0], self._error[0]), dtype=np.float64)
 
     def _collect(self, at: Any, slots: Ints, x: Floats) -> None:
         asked = self._asked[slots, at].astype(np.float64)
@@ -153,7 +153,8 @@ class HorizonRidge:
             self._moment *= keep
         self._fitted_at = cell
         ridge = _RIDGE * np.eye(len(FEATURES))
-        self._weights = np.linalg.solve(self._gram + ridge, self._moment[:, :, None])[:, :, 0]
+        solved = np.linalg.solve(self._gram + ridge, self._moment[:, :, None])
+        self._weights = np.asarray(solved[:, :, 0], dtype=np.float64)
 
     def snapshot(self) -> dict[str, Any]:
         return {"fitted_at": int(self._fitted_at), **{name: getattr(self, name).copy() for name in self._STATE}}

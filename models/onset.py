@@ -118,7 +118,7 @@ class Onset:
             np.where(self._trouble > _NEVER, np.exp(-(cell - self._trouble) / (4.0 * self._within)), 0.0),
             np.ones(len(load)),
         ]
-        return np.clip(np.stack(columns, axis=1), -_CLIP, _CLIP)
+        return np.asarray(np.clip(np.stack(columns, axis=1), -_CLIP, _CLIP), dtype=np.float64)
 
     def _remember(self, cell: int, load: Floats, known: NDArray[np.bool_], trouble: NDArray[np.bool_]) -> None:
         at = cell % len(self._recent)

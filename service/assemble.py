@@ -75,9 +75,15 @@ class Site:
     figures: Figures = field(init=False)
     states: dict[str, Callable[[], str]] = field(default_factory=dict)
     agents: dict[str, Any] = field(default_factory=dict)
+    live: LiveFeed | None = None
 
     def __post_init__(self) -> None:
         self.figures = Figures(self.registry)
+
+    async def end_streams(self) -> None:
+        """End every open live feed."""
+        if self.live is not None:
+            self.live.close()
 
     def ready(self) -> dict[str, str]:
         return {name: state() for name, state in self.states.items()}
@@ -192,11 +198,7 @@ async def start_web(
             town=(town or {}).get("name", "Borough"),
         )
     )
-
-    async def end_streams() -> None:
-        live.close()
-
-    site.crew.on_stop(end_streams, "live feed")
+    site.live = live
     return app
 
 

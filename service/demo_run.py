@@ -57,7 +57,7 @@ async def run_demo(
         written, _ = add_store(site, store), add_desk(site, alerts)
         worker = add_worker(site)
         gateway = await start_gateway(site)
-        open_door(crew, await start_web(site, store, alerts, gateway, town.map()), sock)
+        open_door(site, await start_web(site, store, alerts, gateway, town.map()), sock)
         note_address(crew, settings, sock, lambda _: None)
         await start_agents(site, worker)
         stop = asyncio.create_task(_stop_after(crew, for_s))

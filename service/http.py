@@ -1,5 +1,6 @@
 """The HTTP server: uvicorn in the loop of the service, on a socket that is bound before anything else starts."""
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
@@ -31,14 +32,27 @@ def url_of(sock: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """Leaves signals to the service, and ends open streams when told to stop."""
+    """Leaves signals to the service, and is stopped with patience for the answers under way."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ended = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def run_on(self, sock: socket.socket) -> None:
+        """Answer requests until stopped."""
+        try:
+            await self.serve(sockets=[sock])
+        finally:
+            self._ended.set()
+
     async def stop(self) -> None:
+        """Take no more requests; return when those under way are answered."""
         self.should_exit = True
+        await self._ended.wait()
 
 
 def server(app: Any) -> Server:

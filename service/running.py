@@ -46,11 +46,12 @@ async def until_told(crew: Crew) -> int:
     return 0
 
 
-def open_door(crew: Crew, app: FastAPI, sock: socket.socket) -> None:
-    """Serve the app on a bound socket for as long as the crew lasts."""
+def open_door(site: Site, app: FastAPI, sock: socket.socket) -> None:
+    """Serve the app on a bound socket for as long as the crew lasts; live feeds end first, they would hold it up."""
     http = server(app)
-    crew.run(http.serve(sockets=[sock]), "http")
-    crew.on_stop(http.stop, "http")
+    site.crew.run(http.run_on(sock), "http")
+    site.crew.on_stop(http.stop, "http")
+    site.crew.on_stop(site.end_streams, "live feed")
 
 
 async def run_serve(settings: Settings, say: Callable[[str], None]) -> int:
@@ -67,7 +68,7 @@ async def run_serve(settings: Settings, say: Callable[[str], None]) -> int:
         gateway = await start_gateway(site)
         start_ticking(site, gateway)
         app = await start_web(site, store, alerts, gateway)
-        open_door(crew, app, sock)
+        open_door(site, app, sock)
         note_address(crew, settings, sock, say)
         return await until_told(crew)
 
@@ -96,13 +97,13 @@ async def _store(site: Site, _: Any) -> None:
 async def _gateway(site: Site, sock: socket.socket) -> None:
     gateway = await start_gateway(site)
     start_ticking(site, gateway)
-    open_door(site.crew, gateway_app(gateway, site.ready, site.registry), sock)
+    open_door(site, gateway_app(gateway, site.ready, site.registry), sock)
 
 
 async def _web(site: Site, sock: socket.socket) -> None:
     store = await open_store(site.settings, site.crew)
     app = await start_web(site, store, await open_alerts(site), None)
-    open_door(site.crew, app, sock)
+    open_door(site, app, sock)
 
 
 PARTS: dict[str, Callable[[Site, Any], Awaitable[None]]] = {

@@ -4,7 +4,6 @@ A day is closed when the watermark has passed its end. A failure or repair count
 readings were made by the machine that failed.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -12,6 +11,7 @@ from typing import Any, ClassVar
 from domain.messages import Health
 from domain.sensors import Event
 from domain.times import DAY_MS
+from models.asset_days import asset_days
 from models.health_signals import HealthSignals
 from models.remaining_life import RemainingLife
 from streams.area_clock import NEVER
@@ -53,16 +53,11 @@ class MaintainStage:
         if flow.now == NEVER or until <= self._closed_until:
             return flow
         self._closed_until = until
-        days: dict[int, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-        for told in self._signals.close_day(until):
-            spec = self._board.index.specs[told.row]
-            asset = days[told.day][spec.sensor.asset_name]
-            for name, value in told.signals.items():
-                asset[f"{_short(spec.quantity.name, spec.sensor.sensor, spec.sensor.asset)}.{name}"] = value
+        days = asset_days(self._board.index.specs, self._signals.close_day(until))
         health: list[Health] = []
-        for day in sorted(days):
-            health += [self._day(asset, day, signals) for asset, signals in sorted(days[day].items())]
-            self._apply_events(day + DAY_MS)
+        for (day, asset), measurements in sorted(days.items()):
+            self._apply_events(day)
+            health.append(self._day(asset, day, measurements))
         self._apply_events(until)
         return replace(flow, health=flow.health + health)
 
@@ -101,14 +96,3 @@ class MaintainStage:
         restore(self._life, payload["life"])
         self._events = [Event(*row) for row in payload["events"]]
         self._closed_until = payload["closed_until"]
-
-
-def _short(quantity: str, sensor: str, asset: str | None) -> str:
-    """A name that like machines share: the quantity, and where a machine has several sensors, which of them.
-
-    Sensors of a machine are usually named after it (``pump-7.bearing``): what is left names the part.
-    """
-    if not asset or asset == sensor:
-        return quantity
-    part = sensor.removeprefix(asset).strip("-._:/")
-    return f"{part}.{quantity}" if part else quantity

@@ -17,6 +17,7 @@ import structlog
 from domain.errors import Rejected, Unavailable
 from domain.ports import Checkpoints, Progress, Publisher, Record
 from streams.analyser import Analyser, Step
+from streams.quarantine import Origin, unreadable
 from streams.records import quarantine_records, records_of
 from streams.retrying import until_available
 from streams.state import pack, restore, snapshot, unpack
@@ -96,7 +97,7 @@ class Worker:
             part.held.append((offset, ack))
             if offset < part.next_offset:
                 return
-            step = part.analyser.apply(value)
+            step = self._apply(part, topic, value)
             part.next_offset = offset + 1
             self._count(step)
             records = [record for flow in step.flows for record in records_of(flow, partition)]
@@ -106,6 +107,16 @@ class Worker:
                 await until_available(lambda: self._publisher.send(records))
             if step.forward:
                 await until_available(lambda: self._pass_on(step.forward))
+
+    @staticmethod
+    def _apply(part: _Part, topic: str, value: bytes) -> Step:
+        """A bug of ours must not lose a message: it is put aside with what went wrong, and the next one comes."""
+        try:
+            return part.analyser.apply(value)
+        except Exception as error:
+            log.exception("message put aside because of a bug", topic=topic)
+            reason = f"a bug of this program, not of the message: {type(error).__name__}: {error}"
+            return Step(quarantined=[unreadable(Origin(topic, ""), 0, value, 0, "message", "", reason)])
 
     async def checkpoint(self) -> None:
         """Cut, wait until all outputs before the cut are durable, keep the cut, acknowledge what lies before it."""

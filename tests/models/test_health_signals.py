@@ -6,7 +6,8 @@ from domain.quantities import quantity
 from domain.scores import Judged
 from domain.sensors import Sensor
 from domain.times import DAY_MS, MINUTE_MS
-from models.health_signals import DaySignals, HealthSignals, asset_days, measurement_names
+from models.asset_days import asset_days, measurement_names
+from models.health_signals import DaySignals, HealthSignals
 from models.series_spec import SeriesSpec
 
 STEP_MS = 10 * MINUTE_MS
