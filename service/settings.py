@@ -20,7 +20,14 @@ PREFIX = "BOROUGH_"
 FILE = "borough.toml"
 MASK = "********"
 #: Environment names that start like settings and are read elsewhere (the file itself, the test suite).
-NOT_SETTINGS = ("BOROUGH_CONFIG", "BOROUGH_REQUIRE", "BOROUGH_DATA_SETS", "BOROUGH_TOOLS", "BOROUGH_TEST_")
+NOT_SETTINGS = (
+    "BOROUGH_CONFIG",
+    "BOROUGH_REQUIRE",
+    "BOROUGH_DATA_SETS",
+    "BOROUGH_TOOLS",
+    "BOROUGH_TEST_",
+    "BOROUGH_INFLUXD",
+)
 
 
 @dataclass(frozen=True, slots=True)
