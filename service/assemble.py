@@ -20,6 +20,7 @@ from connectors.tables_in import read_sensors
 from domain.ports import AlertStore, Store
 from domain.sensors import OpenRegister, Sensor, SensorRegister
 from domain.times import SECOND_MS
+from models.registry import detector
 from service import data_dir
 from service.crew import Crew
 from service.feed import ActionSender, AlertFeed, follow_readings
@@ -52,6 +53,8 @@ def make_register(settings: Settings, more: Sequence[Sensor] = ()) -> SensorRegi
 
 
 def make_setup(settings: Settings, register: SensorRegister) -> Setup:
+    """Raises: Misconfigured: no detector has the name in the settings."""
+    detector(settings.detector)  # analysers make theirs with the first reading: too late to say it on one line
     patience = Patience(int(settings.lateness_s * SECOND_MS), int(settings.horizon_s * SECOND_MS))
     return Setup(register, patience, settings.detector)
 

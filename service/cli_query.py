@@ -55,8 +55,8 @@ def query_aggregates(
     format_: Format = None,
 ) -> None:
     """Windows of one or more series: count, mean, min, max, last, coverage, flag."""
-    form = chosen_format(format_)
-    rows = aggregates(open_history(settings), series, window_s(window), *period(start, end))
+    form, length, asked = chosen_format(format_), window_s(window), period(start, end)
+    rows = aggregates(open_history(settings), series, length, *asked)
     print_rows(AGGREGATES, rows, form)
 
 

@@ -6,6 +6,7 @@ import typer
 
 from domain.errors import Misconfigured
 from service.cli_options import ALWAYS, duration_s, with_settings
+from service.loading import loading
 from service.settings import Settings
 
 
@@ -33,7 +34,8 @@ def demo(
 @with_settings("broker", "store", "web", "sensors", "gateway", "analysis", *ALWAYS)
 def serve(settings: Settings) -> int:
     """Run everything in one process, on your own sensors."""
-    from service.running import serve as run_serve
+    with loading():
+        from service.running import serve as run_serve
 
     return run_serve(settings)
 
@@ -74,6 +76,7 @@ def _part(name: str, settings: Settings) -> int:
             f"--broker (BOROUGH_BROKER): 'embedded' lives inside one process, so '{name}' cannot share it: "
             "give kafka://host:port, or use 'borough serve'"
         )
-    from service.running import run_part
+    with loading():
+        from service.running import run_part
 
     return run_part(name, settings)

@@ -18,6 +18,7 @@ from domain.errors import Misconfigured
 from domain.times import HOUR_MS, MINUTE_MS, SECOND_MS
 from service import data_dir
 from service.http import bind, url_of
+from service.loading import loading
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ def demo(settings: Settings, *, seed: int, speed: float, for_s: float | None, op
     print(f"seed {seed} · data in {settings.data_dir} · Ctrl-C stops it", flush=True)
     if open_browser:
         webbrowser.open(url_of(sock))
-    from service import logs
-    from service.demo_run import run_demo
+    with loading():
+        from service import logs
+        from service.demo_run import run_demo
 
     logs.set_up(settings)
     return asyncio.run(run_demo(settings, sock, past, seed=seed, speed=speed, for_s=for_s))
