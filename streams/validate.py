@@ -46,6 +46,7 @@ class ValidateStage:
         assert arrived is not None
         row = self._board.index.rows(arrived.series)[arrived.i]
         self._grow()
+        self._prune()
         aside, left = self._sort_out(row, arrived, flow.tick)
         missing = np.isnan(arrived.x[left])
         unused = _unused(row, arrived, left[missing], aside.get("range", left[:0]))
@@ -108,11 +109,13 @@ class ValidateStage:
             np.maximum.at(self._frontier, new.row, new.t)
         kept = judged.take(_last_of_each(row, t, outcome != REPEAT))
         self._board.log.set_flags(kept.row, kept.t, kept.flag)
-        self._prune()
         return kept
 
     def _prune(self) -> None:
-        """Forget what lies behind the horizon, each time the log has doubled: constant cost per reading."""
+        """Forget what lies behind the horizon, each time the log has doubled: constant cost per reading.
+
+        Between two frames only: what is accepted of a frame must still be there when the windows are made from it.
+        """
         if len(self._board.log) > 2 * self._kept_after_pruning:
             patience = self._board.patience
             # What has not been published yet is kept whatever its age: a frame may run ahead of the clock.
