@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from simulator.script import Script
     from simulator.signals import City
 
-WARM_UP_MS = 27 * HOUR_MS  # the default detector says nothing on its first day
+WARM_UP_MS = 26 * HOUR_MS  # the default detector says nothing on its first day
 TOWN_SENSORS = 120
 _STEP_MS = 15 * MINUTE_MS
 _OUTBOX_DEPTH_MAX = 2_000
