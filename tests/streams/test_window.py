@@ -92,7 +92,7 @@ def play(script: list[list[Row] | int], patience: Patience) -> tuple[Feed, Model
     return feed, model
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(steps, st.sampled_from([Patience(10_000, 2 * HOUR), Patience(0, 40 * HOUR, 40 * HOUR), Patience(HOUR, 0)]))
 def test_the_end_equals_a_recomputation_from_what_counts(script: list[list[Row] | int], patience: Patience) -> None:
     feed, model = play(script, patience)
