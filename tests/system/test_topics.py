@@ -159,7 +159,7 @@ def test_what_cannot_be_read_is_kept_with_the_reason(parts: Parts) -> None:
     assert all(item["reason"] and item["field"] for item in told["data"])
     assert [item for item in told["data"] if "bug" in item["reason"]] == []
     excerpts = {item["excerpt"] for item in told["data"]}
-    missing = [m[:80] for m in poison() if m and m[:500].decode("utf-8", "replace") not in excerpts]
+    missing = [m for m in poison() if m and m[:500].decode("utf-8", "replace") not in excerpts]
     # This one can be read: put aside is the reading, which is listed with its series and value.
     assert [json.loads(m)["value"] for m in missing] == [1e308]
     assert [item["value"] for item in told["data"] if item["series"] == RING[0]] == ["1e+308"]
