@@ -134,8 +134,8 @@ class DemoScript:
 def demo_script(town: Town, seed: int, now_ms: int) -> Script:
     """The demo's schedule.
 
-    Seven things lie in the three days before ``now_ms``. A crash and a tripped feeder follow within seconds of it, where
-    the next reading shows them. From the fourth minute on a new thing begins every six minutes, for ever.
+    Seven things lie in the three days before ``now_ms``. A crash and a tripped feeder follow within seconds of it,
+    where the next reading shows them. From the fourth minute on a new thing begins every six minutes, for ever.
     """
     return DemoScript(town, seed, now_ms, (*_past(town, seed, now_ms), *_opening(town, seed, now_ms)))
 
