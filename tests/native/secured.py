@@ -32,15 +32,15 @@ class Authority:
     """Signs certificates for this machine's loopback; ``ca`` is the file to trust."""
 
     def __init__(self, folder: Path, *hosts: str) -> None:
-        self._authority = trustme.CA()
+        self.authority = trustme.CA()
         self._hosts = hosts or ("127.0.0.1", "localhost")
         self.folder = folder
         self.ca = folder / "ca.pem"
-        self._authority.cert_pem.write_to_path(str(self.ca))
+        self.authority.cert_pem.write_to_path(str(self.ca))
 
     def pem(self, name: str, *hosts: str) -> Path:
         """Key (PKCS#8, the form Java reads) and chain in one file."""
-        signed = self._authority.issue_cert(*(hosts or self._hosts), common_name=name)
+        signed = self.authority.issue_cert(*(hosts or self._hosts), common_name=name)
         key = load_pem_private_key(signed.private_key_pem.bytes(), None)
         text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         path = self.folder / f"{name}.pem"
