@@ -141,6 +141,8 @@ class InfluxHttp:
 
     def _told_apart(self, error: ApiException) -> "BoroughError | Refused":
         where, reason = f"InfluxDB at {self.address.url}", _reason(error)
+        if not error.status:  # there was no answer, only a handshake that failed
+            return self._away(error)
         if error.status in (401, 403):
             return Misconfigured(
                 f"{where} does not accept the token (BOROUGH_STORE_TOKEN, BOROUGH_STORE_TOKEN_FILE) "
@@ -160,9 +162,7 @@ class InfluxHttp:
         return Unavailable(f"{where} answers {error.status}: {reason}")
 
     def _away(self, error: Exception) -> Unavailable | Misconfigured:
-        cause: BaseException | None = getattr(error, "reason", None)
-        while isinstance(cause, Exception) and not isinstance(cause, ssl.SSLError) and cause.args:
-            cause = cause.args[0] if isinstance(cause.args[0], Exception) else None
+        cause = _tls_error(error)
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Misconfigured(
                 f"InfluxDB at {self.address.url}: its certificate is not accepted: {cause.verify_message}; give its "
@@ -172,6 +172,16 @@ class InfluxHttp:
         if isinstance(cause, ssl.SSLError) and cause.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
             return Misconfigured(f"InfluxDB at {self.address.url} does not speak TLS: write influx://… (BOROUGH_STORE)")
         return Unavailable(f"InfluxDB at {self.address.url} cannot be reached: {type(error).__name__}: {error}")
+
+
+def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """What Python itself said of a handshake, out of the libraries' wrapping."""
+    for _ in range(10):
+        if error is None or isinstance(error, ssl.SSLError):
+            return error
+        inner = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__]
+        error = next((each for each in inner if isinstance(each, BaseException)), None)
+    return None
 
 
 class Refused(Exception):

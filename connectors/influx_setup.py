@@ -56,7 +56,7 @@ def grant(http: InfluxHttp, user: str, access: Access, token: str | None, passwo
         if kept is None and token and found.get("token", token) == token and _same(found["permissions"], permissions):
             kept = token
         else:
-            http.call("DELETE", f"/api/v2/authorizations/{found['id']}")
+            http.call("DELETE", f"/api/v2/authorizations/{found['id']}", {})
     if kept is not None:
         return kept
     body = {"orgID": organisation, "description": user, "permissions": permissions}

@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from kafka.errors import (
+    CoordinatorNotAvailableError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from connectors.kafka_publisher import MESSAGE_BYTES_MAX
 from connectors.kafka_security import PLAIN, KafkaSecurity
@@ -100,15 +106,31 @@ def check(
     wanted = dict.fromkeys(TOPICS, frozenset[str]()) if needs is None else needs.topics()
     with admin_client(address, security, timeout_s, api_version) as admin:
         found = _found(admin, tuple(wanted))
+        barred = needs is not None and bool(needs.group) and _barred(admin, needs.group)
     problems = _problems({topic: count for topic, (count, _) in found.items()}, tuple(wanted))
-    user = security.username or "nobody in particular"
+    if needs is None or not security.username:
+        return problems
     for topic, (_, allowed) in found.items():
         if lacking := sorted(wanted[topic] - allowed):
-            problems.append(f"user {user} may not {' or '.join(lacking)} topic {topic}: run `borough provision`")
-    return problems
+            problems.append(f"{security.username} may not {' or '.join(lacking)} topic {topic}{_RIGHTS}")
+    if barred:
+        problems.append(f"{security.username} may not READ group {needs.group}{_RIGHTS}")
+    # What a user has no right on, it cannot see either.
+    return [line.replace(_MISSING, f"is missing, or {security.username} may not use it{_RIGHTS}") for line in problems]
 
 
-_MISSING = "is missing: run `borough provision`"
+_RIGHTS = ": run `borough provision`"
+_MISSING = f"is missing{_RIGHTS}"
+
+
+def _barred(admin: Any, group: str) -> bool:
+    try:
+        admin.list_group_offsets(group)
+    except GroupAuthorizationFailedError:
+        return True
+    except CoordinatorNotAvailableError:
+        return False  # the right was looked at first; nobody has used a group yet
+    return False
 
 
 def _problems(found: Mapping[str, int], wanted: tuple[str, ...] = TOPICS) -> list[str]:
