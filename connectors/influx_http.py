@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import ssl
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -60,13 +62,17 @@ def parse_address(text: str, token: str | None = None) -> InfluxAddress:
 class InfluxHttp:
     """Writes lines and asks Flux of one bucket. Any thread may call. Errors are ours, except :class:`Refused`."""
 
-    def __init__(self, address: InfluxAddress, timeout_s: float = 10.0) -> None:
+    def __init__(self, address: InfluxAddress, timeout_s: float = 10.0, ca_file: Path | None = None) -> None:
+        """Raises: Misconfigured: the file with the authority cannot be used."""
         self.address = address
+        if ca_file is not None:
+            _check_authority(ca_file, address.url)
         self._client = InfluxDBClient(
             url=address.url,
             token=address.token or "-",
             org=address.org or "-",
             timeout=int(timeout_s * 1000),
+            ssl_ca_cert=None if ca_file is None else str(ca_file),
         )
         # What write_api(SYNCHRONOUS) calls; its own compression (level 9) costs ten times the rest of a write.
         self._write = WriteService(self._client.api_client)
@@ -105,31 +111,13 @@ class InfluxHttp:
         except (HTTPError, OSError) as error:
             raise self._away(error) from None
 
-    def provision(self) -> str:
-        """Make the bucket if it is not there; one sentence on what was done. Raises: Unavailable, Misconfigured."""
-        database, _, policy = self.address.bucket.partition("/")
-        found = self._call("GET", "/api/v2/buckets", {"name": self.address.bucket}, absent_is_none=True)
-        if found is None:  # version 1 has no buckets API: databases and retention policies are made in InfluxQL
-            self._call("POST", "/query", {"q": f"CREATE DATABASE {_name(database)}"})
-            if policy not in ("", "autogen"):
-                made = f"CREATE RETENTION POLICY {_name(policy)} ON {_name(database)} DURATION INF REPLICATION 1"
-                self._call("POST", "/query", {"q": made})
-            return f"database {database} is there (InfluxDB 1)"
-        if found.get("buckets"):
-            return f"bucket {self.address.bucket} is there"
-        organisations = self._call("GET", "/api/v2/orgs", {"org": self.address.org}) or {}
-        if not organisations.get("orgs"):
-            raise Misconfigured(f"InfluxDB at {self.address.url} has no organisation {self.address.org!r}")
-        body = {"orgID": organisations["orgs"][0]["id"], "name": self.address.bucket, "retentionRules": []}
-        self._call("POST", "/api/v2/buckets", {}, body)
-        return f"bucket {self.address.bucket} made"
-
     def close(self) -> None:
         self._client.close()
 
-    def _call(
+    def call(
         self, method: str, path: str, query: dict[str, str], body: Any = None, *, absent_is_none: bool = False
     ) -> dict[str, Any] | None:
+        """One request for setting up; None where it is not known. Raises: Unavailable, Misconfigured."""
         api = self._client.api_client
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         headers["Authorization"] = f"Token {self.address.token or '-'}"
@@ -153,8 +141,15 @@ class InfluxHttp:
 
     def _told_apart(self, error: ApiException) -> "BoroughError | Refused":
         where, reason = f"InfluxDB at {self.address.url}", _reason(error)
+        if not error.status:  # there was no answer, only a handshake that failed
+            return self._away(error)
         if error.status in (401, 403):
-            return Misconfigured(f"{where} does not accept the token for bucket {self.address.bucket}: {reason}")
+            return Misconfigured(
+                f"{where} does not accept the token (BOROUGH_STORE_TOKEN, BOROUGH_STORE_TOKEN_FILE) "
+                f"for bucket {self.address.bucket}: {reason}"
+            )
+        if "HTTP request to an HTTPS server" in reason:
+            return Misconfigured(f"{where} asks for TLS: write its address (BOROUGH_STORE) as influxs://…")
         if error.status == 404 or "no database" in reason or "could not find bucket" in reason:
             return Misconfigured(f"{where} has no bucket {self.address.bucket}: run provision ({reason})")
         if any(limit in reason for limit in _LIMITS):
@@ -166,8 +161,27 @@ class InfluxHttp:
             self._not_before = time.monotonic() + wait_s
         return Unavailable(f"{where} answers {error.status}: {reason}")
 
-    def _away(self, error: Exception) -> Unavailable:
+    def _away(self, error: Exception) -> Unavailable | Misconfigured:
+        cause = _tls_error(error)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Misconfigured(
+                f"InfluxDB at {self.address.url}: its certificate is not accepted: {cause.verify_message}; give its "
+                "authority as store_ca_file (BOROUGH_STORE_CA_FILE) and write its address (BOROUGH_STORE) as the "
+                "certificate does"
+            )
+        if isinstance(cause, ssl.SSLError) and cause.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+            return Misconfigured(f"InfluxDB at {self.address.url} does not speak TLS: write influx://… (BOROUGH_STORE)")
         return Unavailable(f"InfluxDB at {self.address.url} cannot be reached: {type(error).__name__}: {error}")
+
+
+def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """What Python itself said of a handshake, out of the libraries' wrapping."""
+    for _ in range(10):
+        if error is None or isinstance(error, ssl.SSLError):
+            return error
+        inner = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__]
+        error = next((each for each in inner if isinstance(each, BaseException)), None)
+    return None
 
 
 class Refused(Exception):
@@ -197,6 +211,13 @@ def _wait_s(error: ApiException) -> float:
         return 0.0
 
 
-def _name(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _check_authority(ca_file: Path, url: str) -> None:
+    called = "store_ca_file (BOROUGH_STORE_CA_FILE)"
+    if not url.startswith("https"):
+        raise Misconfigured(
+            f"{called}: of no use without TLS: write the store's address (BOROUGH_STORE) as influxs://…"
+        )
+    try:
+        ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise Misconfigured(f"{called}: {ca_file} cannot be used: {error.strerror or error}") from None

@@ -4,11 +4,13 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 import numpy as np
 
+from connectors import influx_setup
 from connectors.influx_http import InfluxAddress, InfluxHttp, Refused, parse_address
 from connectors.influx_lines import aggregates_lines, message_line, tag, untag
 from domain.codec import decode_as
@@ -41,15 +43,25 @@ class InfluxStore:
     series, and it publishes revisions in their order.
     """
 
-    def __init__(self, address: str, bucket: str, org: str = "", token: str = "", timeout_s: float = 10.0) -> None:
-        self._http = InfluxHttp(InfluxAddress(address, bucket, org, token), timeout_s)
+    def __init__(
+        self,
+        address: str,
+        bucket: str,
+        org: str = "",
+        token: str = "",
+        timeout_s: float = 10.0,
+        ca_file: Path | None = None,
+    ) -> None:
+        self._http = InfluxHttp(InfluxAddress(address, bucket, org, token), timeout_s, ca_file)
         self._bucket = _quoted(bucket)
 
     @classmethod
-    def from_url(cls, url: str, token: str | None = None, timeout_s: float = 10.0) -> "InfluxStore":
+    def from_url(
+        cls, url: str, token: str | None = None, timeout_s: float = 10.0, ca_file: Path | None = None
+    ) -> "InfluxStore":
         """From ``influx://host:port/bucket?org=…&token=…``; ``token`` wins. Raises: Misconfigured."""
         address = parse_address(url, token)
-        return cls(address.url, address.bucket, address.org, address.token, timeout_s)
+        return cls(address.url, address.bucket, address.org, address.token, timeout_s, ca_file)
 
     # --- writing
 
@@ -199,9 +211,19 @@ class InfluxStore:
         address = self._http.address
         return f"InfluxDB at {address.url} answers, bucket {address.bucket} can be read"
 
+    def check_writing(self) -> str:
+        """As :meth:`check`, for a token that may only write. Raises: Unavailable, Misconfigured."""
+        self._http.write("# nothing, but the token must be good for it", "ms")
+        address = self._http.address
+        return f"InfluxDB at {address.url} answers, bucket {address.bucket} can be written"
+
     def provision(self) -> str:
         """Make the bucket (InfluxDB 2) or the database (1.8) if it is not there. Raises: Unavailable, Misconfigured."""
-        return self._http.provision()
+        return influx_setup.provision(self._http)
+
+    def grant(self, user: str, access: influx_setup.Access, token: str | None, password: str) -> str:
+        """Give a user exactly this; its token. Raises: as ``influx_setup.grant``."""
+        return influx_setup.grant(self._http, user, access, token, password)
 
     def close(self) -> None:
         """Let go of the sockets."""

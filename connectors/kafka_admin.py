@@ -2,15 +2,22 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from kafka.errors import (
+    CoordinatorNotAvailableError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from connectors.kafka_publisher import MESSAGE_BYTES_MAX
 from connectors.kafka_security import PLAIN, KafkaSecurity
 from domain.errors import Misconfigured, Unavailable
+from domain.rights import Rights
 from domain.topics import ALERTS, CHECKPOINTS, COMPACTED, PARTITIONS, READINGS, TOPICS
 
 EMBEDDED_API = (2, 0)
@@ -49,8 +56,8 @@ def provision(
         Unavailable: the broker cannot be reached, or cannot make a topic just now.
         Misconfigured: a topic exists with another number of partitions, or the broker refuses one as it is asked for.
     """
-    with _client(address, security, timeout_s) as admin:
-        found = _partitions(admin)
+    with admin_client(address, security, timeout_s) as admin:
+        found = {topic: count for topic, (count, _) in _found(admin, TOPICS).items()}
         wrong = [line for line in _problems(found) if not line.endswith(_MISSING)]
         if wrong:
             raise Misconfigured("; ".join(wrong))
@@ -83,27 +90,52 @@ def check(
     address: str,
     security: KafkaSecurity = PLAIN,
     *,
+    needs: Rights | None = None,
     timeout_s: float = 10.0,
     api_version: tuple[int, int] | None = None,
 ) -> list[str]:
     """What is wrong with the topics, one sentence each; empty when all is well.
 
     Args:
+        needs: look only at its topics, and whether this user may do on them what it says; None: at all topics.
         api_version: asked of the broker when it is None; the embedded one answers only to ``EMBEDDED_API``.
 
     Raises:
         Unavailable: the broker cannot be reached.
     """
-    with _client(address, security, timeout_s, api_version) as admin:
-        return _problems(_partitions(admin))
+    wanted = dict.fromkeys(TOPICS, frozenset[str]()) if needs is None else needs.topics()
+    with admin_client(address, security, timeout_s, api_version) as admin:
+        found = _found(admin, tuple(wanted))
+        barred = needs is not None and bool(needs.group) and _barred(admin, needs.group)
+    problems = _problems({topic: count for topic, (count, _) in found.items()}, tuple(wanted))
+    if needs is None or not security.username:
+        return problems
+    for topic, (_, allowed) in found.items():
+        if lacking := sorted(wanted[topic] - allowed):
+            problems.append(f"{security.username} may not {' or '.join(lacking)} topic {topic}{_RIGHTS}")
+    if barred:
+        problems.append(f"{security.username} may not READ group {needs.group}{_RIGHTS}")
+    # What a user has no right on, it cannot see either.
+    return [line.replace(_MISSING, f"is missing, or {security.username} may not use it{_RIGHTS}") for line in problems]
 
 
-_MISSING = "is missing: run `borough provision`"
+_RIGHTS = ": run `borough provision`"
+_MISSING = f"is missing{_RIGHTS}"
 
 
-def _problems(found: dict[str, int]) -> list[str]:
+def _barred(admin: Any, group: str) -> bool:
+    try:
+        admin.list_group_offsets(group)
+    except GroupAuthorizationFailedError:
+        return True
+    except CoordinatorNotAvailableError:
+        return False  # the right was looked at first; nobody has used a group yet
+    return False
+
+
+def _problems(found: Mapping[str, int], wanted: tuple[str, ...] = TOPICS) -> list[str]:
     problems = []
-    for topic in TOPICS:
+    for topic in wanted:
         if topic not in found:
             problems.append(f"topic {topic} {_MISSING}")
         elif found[topic] != PARTITIONS:
@@ -114,18 +146,23 @@ def _problems(found: dict[str, int]) -> list[str]:
     return problems
 
 
-def _partitions(admin: Any) -> dict[str, int]:
-    """Topic → number of partitions, of all topics that exist."""
-    names = set(admin.list_topics()).intersection(TOPICS)
+def _found(admin: Any, wanted: tuple[str, ...]) -> dict[str, tuple[int, frozenset[str]]]:
+    """Topic → number of partitions and what this user may do there, of the topics that exist and that it may see."""
+    names = set(admin.list_topics()).intersection(wanted)
     if not names:
         return {}
-    return {row["name"]: len(row["partitions"]) for row in admin.describe_topics(sorted(names))}
+    # An old broker, like the embedded one, does not say what is allowed: then all is.
+    return {
+        row["name"]: (len(row["partitions"]), frozenset(row.get("authorized_operations") or ("READ", "WRITE")))
+        for row in admin.describe_topics(sorted(names))
+    }
 
 
 @contextlib.contextmanager
-def _client(
+def admin_client(
     address: str, security: KafkaSecurity, timeout_s: float, api_version: tuple[int, int] | None = None
 ) -> Iterator[Any]:
+    """The library's client, for a while. Raises: Unavailable, also for what the library raises inside."""
     timeout_ms = int(timeout_s * 1_000)
     known = {} if api_version is None else {"api_version": api_version}
     with _silent_library():

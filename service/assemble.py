@@ -92,10 +92,12 @@ class Site:
         return {name: state() for name, state in self.states.items()}
 
 
-async def open_site(settings: Settings, crew: Crew, register: SensorRegister, clock: Clock = wall_clock) -> Site:
-    """Raises: Misconfigured, Unavailable."""
+async def open_site(
+    settings: Settings, crew: Crew, register: SensorRegister, clock: Clock = wall_clock, part: str = ""
+) -> Site:
+    """``part``: the one that this process is, empty when it is all of them. Raises: Misconfigured, Unavailable."""
     await asyncio.to_thread(data_dir.prepare, settings.data_dir)
-    return Site(settings, crew, await open_ground(settings, crew), register, clock)
+    return Site(settings, crew, await open_ground(settings, crew, part), register, clock)
 
 
 def add_worker(site: Site) -> Worker:
@@ -131,7 +133,7 @@ def add_store(site: Site, store: Store) -> StoreTaker:
 def _add_agent(site: Site, spec: AgentSpec, take: Take, revoke: Revoke | None) -> None:
     folder = site.settings.data_dir / "faust" / spec.name
     folder.mkdir(parents=True, exist_ok=True)
-    site.agents[spec.name] = make_app(spec, site.ground.address, folder, take, revoke)
+    site.agents[spec.name] = make_app(spec, site.ground.address, site.ground.security.options(), folder, take, revoke)
     site.states[spec.name] = lambda: "starting"
 
 
@@ -177,9 +179,9 @@ async def start_web(
     """The pages, the API and the live feed; with the gateway's door when it is in this process."""
     latest = LatestBook()
     live = LiveFeed(alerts, latest)
-    feed = AlertFeed(site.ground.address, alerts, live, site.ground.progress)
+    feed = AlertFeed(site.ground, alerts, live)
     site.crew.run(feed.run(), "alert feed")
-    site.crew.run(follow_readings(site.ground.address, latest), "readings feed")
+    site.crew.run(follow_readings(site.ground, latest), "readings feed")
     site.states["alert feed"] = lambda: feed.state
     site.states["history"] = lambda: _answers(store)
     sender = ActionSender(site.ground.relay(), feed)

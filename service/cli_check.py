@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from domain.rights import table
 from service.cli_options import AsJson, with_settings
 from service.settings import ROWS, Settings
 
@@ -25,7 +26,7 @@ def settings(settings: Settings, as_json: AsJson = False) -> None:
     print_rows(("setting", "value", "source"), ({"setting": name, **entry} for name, entry in values.items()), "table")
 
 
-@with_settings("place", "broker", "store", "web", "sensors", "gateway")
+@with_settings("place", "broker", "store", "rights", "web", "sensors", "gateway")
 def doctor(settings: Settings, as_json: AsJson = False) -> int:
     """Check this machine and the settings; say what to change."""
     from service.doctor import examine
@@ -43,27 +44,24 @@ def doctor(settings: Settings, as_json: AsJson = False) -> int:
     return 1 if wrong else 0
 
 
-@with_settings("broker", "store")
+@with_settings("broker", "store", "rights")
 def provision(
     settings: Settings,
     replication: Annotated[int, typer.Option(min=1, max=9, help="Kafka brokers that keep a copy of each topic.")] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing: print who may do what, and say what would be done.")
+    ] = False,
 ) -> int:
-    """Make the topics and the bucket of a distributed run; again is fine."""
+    """Make the topics, the bucket, the users and their rights of a distributed run; again is fine."""
     if settings.broker == "embedded" and settings.store == "embedded":
         print("nothing to do: the embedded broker and store need no setting up", file=sys.stderr)
-    if settings.broker != "embedded":
-        from connectors.kafka_admin import provision as provision_kafka
+        return 0
+    from service.provisioning import carry_out, plan
 
-        made = provision_kafka(settings.broker.removeprefix("kafka://"), replication_factor=replication)
-        print(f"Kafka: {', '.join(made) + ' made' if made else 'all topics are there'}", file=sys.stderr)
-    if settings.store != "embedded":
-        from connectors.influx_store import InfluxStore
-
-        store = InfluxStore.from_url(settings.store, settings.store_token or None)
-        try:
-            print(f"InfluxDB: {store.provision()}", file=sys.stderr)
-        finally:
-            store.close()
+    if dry_run:
+        print(table(), end="")
+    for sentence in plan(settings) if dry_run else carry_out(settings, replication):
+        print(sentence, file=sys.stderr)
     return 0
 
 

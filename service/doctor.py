@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from domain.errors import BoroughError
+from domain.errors import BoroughError, Misconfigured
+from domain.rights import rules
 from service import api_client, data_dir
 from service.settings import Settings
+from service.transport import broker_address, broker_security, influx
 
 _FREE_BYTES_MIN = 1 << 30
 #: No program of today runs before it was written: a clock before this stands wrong.
@@ -41,6 +43,7 @@ def examine(settings: Settings) -> list[Check]:
         _port,
         _broker,
         _store,
+        _rights,
         _sensors,
         _clock,
     )
@@ -93,9 +96,14 @@ def _broker(settings: Settings) -> Check:
     if settings.broker == "embedded":
         return Check("broker", "embedded")
     from connectors.kafka_admin import check
+    from connectors.kafka_security import knock
 
     try:
-        problems = check(settings.broker.removeprefix("kafka://"))
+        address, security = broker_address(settings), broker_security(settings)
+        knock(address, security)
+        problems = check(address, security)
+    except Misconfigured as error:
+        return Check("broker", str(error), str(error))
     except BoroughError as error:
         return Check("broker", str(error), f"start Kafka, or change --broker (BOROUGH_BROKER={settings.broker})")
     if problems:
@@ -106,16 +114,30 @@ def _broker(settings: Settings) -> Check:
 def _store(settings: Settings) -> Check:
     if settings.store == "embedded":
         return Check("store", "embedded")
-    from connectors.influx_store import InfluxStore
-
     try:
-        store = InfluxStore.from_url(settings.store, settings.store_token or None)
+        store = influx(settings)
         try:
             return Check("store", store.check())
         finally:
             store.close()
     except BoroughError as error:
         return Check("store", str(error), "start InfluxDB, or change --store (BOROUGH_STORE) or its token")
+
+
+def _rights(settings: Settings) -> Check:
+    if settings.principals is None or settings.broker == "embedded":
+        return Check("rights", "not looked after (no --principals): whoever reaches broker and store may do anything")
+    from connectors.kafka_rights import differences
+
+    try:
+        missing, surplus = differences(broker_address(settings), broker_security(settings), rules())
+    except BoroughError as error:
+        return Check("rights", str(error), str(error))
+    wrong = [f"{r.principal} may not {r.operation} {r.resource.lower()} {r.name}" for r in missing]
+    wrong += [f"{words}, which is not in the table" for words in surplus]
+    if wrong:
+        return Check("rights", "; ".join(wrong), "run 'borough provision'")
+    return Check("rights", f"{len(rules())} rules at the broker, exactly those of the table")
 
 
 def _sensors(settings: Settings) -> Check:

@@ -11,9 +11,10 @@ from domain import topics
 from domain.codec import decode, decode_as, encode
 from domain.errors import Rejected, Unavailable
 from domain.messages import Action, Alert
-from domain.ports import AlertStore, Progress, Publisher, Record
+from domain.ports import AlertStore, Publisher, Record
 from domain.readings import Tick
 from domain.topics import partition_of
+from service.ground import Ground
 from streams.desk import check_action
 from web.latest import LatestBook
 from web.live import LiveFeed
@@ -28,11 +29,10 @@ _CHANGES_PAGE = 500
 class AlertFeed:
     """Keeps the web part's alert store up with the topic, and tells who waits for an action to be done."""
 
-    def __init__(self, address: str, alerts: AlertStore, live: LiveFeed, progress: Progress) -> None:
-        self._address = address
+    def __init__(self, ground: Ground, alerts: AlertStore, live: LiveFeed) -> None:
+        self._ground = ground
         self._alerts = alerts
         self._live = live
-        self._progress = progress
         self._told = 0
         self._waiting: dict[str, asyncio.Future[Alert]] = {}
         self.state = "waiting for the broker"
@@ -41,7 +41,10 @@ class AlertFeed:
         self._told = await asyncio.to_thread(self._alerts.last_change)
         while True:
             try:
-                async for batch in tail(self._address, (topics.ALERTS,), start="beginning"):
+                alerts = (topics.ALERTS,)
+                async for batch in tail(
+                    self._ground.address, alerts, start="beginning", security=self._ground.security
+                ):
                     self.state = "ok"
                     await self._take(batch)
             except Unavailable as error:
@@ -66,7 +69,7 @@ class AlertFeed:
         if alerts:
             await asyncio.to_thread(self._alerts.put, alerts)
         for message in batch:
-            self._progress.taken("web", message.topic, message.partition, message.offset + 1)
+            self._ground.progress.taken("web", message.topic, message.partition, message.offset + 1)
         await self._tell()
         for alert in alerts:
             for action in alert.actions:
@@ -103,11 +106,11 @@ class ActionSender:
                 await answer
 
 
-async def follow_readings(address: str, latest: LatestBook) -> None:
+async def follow_readings(ground: Ground, latest: LatestBook) -> None:
     """Newest values and the passing of time, from now on."""
     while True:
         try:
-            async for batch in tail(address, topics.READINGS, start="end"):
+            async for batch in tail(ground.address, topics.READINGS, start="end", security=ground.security):
                 for message in batch:
                     _show(message.value, latest)
                 await asyncio.sleep(0)

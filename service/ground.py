@@ -14,13 +14,16 @@ from connectors.checkpoints_kafka import KafkaCheckpoints
 from connectors.embedded_broker import EmbeddedBroker, EmbeddedPublisher
 from connectors.kafka_admin import check
 from connectors.kafka_publisher import KafkaPublisher
+from connectors.kafka_security import PLAIN, KafkaSecurity, knock
 from connectors.progress import BrokerProgress, TakenLedger
 from domain import topics
 from domain.errors import Misconfigured, Unavailable
 from domain.ports import Checkpoints, Progress, Publisher, Store
+from domain.rights import PARTS, Rights
 from service import data_dir
 from service.crew import Crew
 from service.settings import Settings
+from service.transport import broker_address, broker_security, influx
 from streams.worker import rank_of
 
 log = structlog.get_logger(__name__)
@@ -45,13 +48,14 @@ class Ground:
     checkpoints: Checkpoints
     publisher: Callable[[], Publisher]  # a fresh one whose settle waits until consumers have taken
     relay: Callable[[], Publisher]  # a fresh one whose settle waits for the broker only
+    security: KafkaSecurity = PLAIN
 
 
-async def open_ground(settings: Settings, crew: Crew) -> Ground:
-    """Start the embedded broker, or wait for Kafka. Raises: Misconfigured, Unavailable."""
+async def open_ground(settings: Settings, crew: Crew, part: str) -> Ground:
+    """Start the embedded broker, or wait for Kafka. ``part`` of ``rights.PARTS``, else all. Raises: Misconfigured."""
     if settings.broker == "embedded":
         return await _embedded(settings, crew)
-    return await _kafka(settings, crew)
+    return await _kafka(settings, crew, PARTS.get(part))
 
 
 async def _embedded(settings: Settings, crew: Crew) -> Ground:
@@ -71,13 +75,13 @@ async def _embedded(settings: Settings, crew: Crew) -> Ground:
     )
 
 
-async def _kafka(settings: Settings, crew: Crew) -> Ground:
-    address = settings.broker.removeprefix("kafka://")
-    await _wait_for_topics(address, settings.wait_s)
-    checkpoints = KafkaCheckpoints(address, rank=rank_of)
+async def _kafka(settings: Settings, crew: Crew, needs: Rights | None) -> Ground:
+    address, security = broker_address(settings), broker_security(settings)
+    await _wait_for_topics(settings, needs)
+    checkpoints = KafkaCheckpoints(address, security, rank=rank_of)
     crew.on_stop(checkpoints.stop, "checkpoints")
-    publisher = _stopped_by(crew, lambda: KafkaPublisher(address))
-    return Ground(address, "kafka", BrokerProgress(), checkpoints, publisher, publisher)
+    publisher = _stopped_by(crew, lambda: KafkaPublisher(address, security))
+    return Ground(address, "kafka", BrokerProgress(), checkpoints, publisher, publisher, security)
 
 
 def _stopped_by(crew: Crew, make: Callable[[], EmbeddedPublisher | KafkaPublisher]) -> Callable[[], Publisher]:
@@ -89,13 +93,15 @@ def _stopped_by(crew: Crew, make: Callable[[], EmbeddedPublisher | KafkaPublishe
     return made
 
 
-async def _wait_for_topics(address: str, wait_s: float) -> None:
-    """Parts start in any order: wait for the broker and its topics, saying so."""
+async def _wait_for_topics(settings: Settings, needs: Rights | None) -> None:
+    """Parts start in any order: wait for the broker, its topics and the rights on them, saying so."""
+    address, security, wait_s = broker_address(settings), broker_security(settings), settings.wait_s
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     while True:
         try:
-            problems = await asyncio.to_thread(check, address, timeout_s=5.0)
+            await asyncio.to_thread(knock, address, security)
+            problems = await asyncio.to_thread(check, address, security, needs=needs, timeout_s=5.0)
             if not problems:
                 return
             reason = "; ".join(problems)
@@ -103,17 +109,18 @@ async def _wait_for_topics(address: str, wait_s: float) -> None:
             reason = str(error)
         if loop.time() + _RETRY_S > deadline:
             raise Misconfigured(
-                f"broker kafka://{address} (BOROUGH_BROKER) is not usable after {wait_s:.0f} s: {reason}"
+                f"broker {settings.broker} (BOROUGH_BROKER) is not usable after {wait_s:.0f} s: {reason}"
             )
-        log.warning("waiting for the broker", broker=address, reason=reason)
+        log.warning("waiting for the broker", broker=settings.broker, reason=reason)
         await asyncio.sleep(_RETRY_S)
 
 
-async def open_store(settings: Settings, crew: Crew) -> Store:
-    """The embedded store, or InfluxDB once it answers. Raises: Misconfigured."""
-    store = (
-        await asyncio.to_thread(_embedded_store, settings) if settings.store == "embedded" else await _influx(settings)
-    )
+async def open_store(settings: Settings, crew: Crew, part: str = "") -> Store:
+    """The embedded store, or InfluxDB once it lets this part in: ``store`` only writes. Raises: Misconfigured."""
+    if settings.store == "embedded":
+        store = await asyncio.to_thread(_embedded_store, settings)
+    else:
+        store = await _influx(settings, part)
     crew.close(store.close, "store")
     return store
 
@@ -124,15 +131,14 @@ def _embedded_store(settings: Settings) -> Store:
     return DuckDbStore(settings.data_dir / data_dir.HISTORY)
 
 
-async def _influx(settings: Settings) -> Store:
-    from connectors.influx_store import InfluxStore
-
-    store = InfluxStore.from_url(settings.store, settings.store_token or None)
+async def _influx(settings: Settings, part: str) -> Store:
+    store = influx(settings)
+    check_store = store.check_writing if part == "store" else store.check
     loop = asyncio.get_running_loop()
     deadline = loop.time() + settings.wait_s
     while True:
         try:
-            await asyncio.to_thread(store.check)
+            await asyncio.to_thread(check_store)
             return store
         except Unavailable as error:
             if loop.time() + _RETRY_S > deadline:

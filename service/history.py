@@ -138,9 +138,9 @@ def open_history(settings: Settings) -> History:
         return ApiHistory(base)
     alerts = _alerts(settings.data_dir / ALERTS)
     if settings.store != "embedded":
-        from connectors.influx_store import InfluxStore
+        from service.transport import influx
 
-        return StoreHistory(InfluxStore.from_url(settings.store, settings.store_token or None), alerts)
+        return StoreHistory(influx(settings), alerts)
     if not (settings.data_dir / HISTORY).is_file():
         raise Misconfigured(
             f"no history in {settings.data_dir} and no system running on it: "

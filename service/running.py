@@ -90,7 +90,7 @@ async def _alerts(site: Site, _: Any) -> None:
 
 
 async def _store(site: Site, _: Any) -> None:
-    add_store(site, await open_store(site.settings, site.crew))
+    add_store(site, await open_store(site.settings, site.crew, "store"))
     await start_agents(site)
 
 
@@ -121,7 +121,7 @@ async def run_one(name: str, settings: Settings, say: Callable[[str], None]) -> 
     data_dir.prepare(settings.data_dir)
     sock = bind(settings.host, settings.port) if name in _WITH_DOOR else None
     async with Crew() as crew:
-        site = await open_site(settings, crew, make_register(settings))
+        site = await open_site(settings, crew, make_register(settings), part=name)
         await PARTS[name](site, sock)
         if sock is not None:
             note_address(crew, settings, sock, say)

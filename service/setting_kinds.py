@@ -20,12 +20,17 @@ class Kind:
     metavar: str
 
 
-def checked(kind: Kind, value: Any, called: str, words: str) -> Any:
-    """The value as its kind reads it. Raises: Misconfigured, in one line that names the setting and its source."""
+def checked(kind: Kind, value: Any, called: str, words: str, shown: Any = None) -> Any:
+    """The value as its kind reads it; ``shown`` stands for a secret.
+
+    Raises: Misconfigured, in one line that names the setting and its source.
+    """
     try:
         return kind.read(value)
     except (ValueError, TypeError, OverflowError):
-        raise Misconfigured(f"{called}: '{shorten(str(value))}' is not {kind.says} ({words})") from None
+        raise Misconfigured(
+            f"{called}: '{shorten(str(value if shown is None else shown))}' is not {kind.says} ({words})"
+        ) from None
 
 
 def _as_text(value: Any) -> str:
@@ -128,7 +133,7 @@ def _as_broker(value: Any) -> str:
     if text == "embedded":
         return text
     scheme, mark, hosts = text.partition("://")
-    if scheme != "kafka" or not mark:
+    if scheme not in ("kafka", "kafkas") or not mark:
         raise ValueError
     for host in hosts.rstrip("/").split(","):
         _check_host(host)
@@ -164,5 +169,5 @@ folder = Kind(_as_folder, "the path of a folder", "FOLDER")
 yes_no = Kind(_as_yes_no, "yes or no (true, false, 1, 0, on, off)", "YES|NO")
 name = Kind(_as_name, "a name of up to 128 letters, digits or . : @ + - _", "NAME")
 url = Kind(_as_url, "an address such as http://127.0.0.1:8480", "URL")
-broker = Kind(_as_broker, "'embedded' or kafka://host:port", "ADDRESS")
+broker = Kind(_as_broker, "'embedded' or kafka://host:port (kafkas:// for TLS)", "ADDRESS")
 store = Kind(_as_store, "'embedded' or influx://host:port/bucket?org=…", "ADDRESS")

@@ -54,17 +54,24 @@ def _row(part: str, kind: Kind, default: Any, help: str, secret: bool = False) -
     return field(default=default, metadata={"kind": kind, "part": part, "help": help, "secret": secret})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Settings:
     """The values in force. Make one with :func:`load`; in tests, ``Settings(port=0, …)`` is fine too."""
 
     # fmt: off
     data_dir: Path = _row("place", kinds.folder, Path("var/borough"), "Folder for everything Borough keeps on this machine: outbox, history, alerts, checkpoints.")
-    broker: str = _row("broker", kinds.broker, "embedded", "Message broker: 'embedded', or kafka://host:port[,host:port…].")
+    broker: str = _row("broker", kinds.broker, "embedded", "Message broker: 'embedded', or kafka://host:port[,host:port…]; kafkas:// for TLS.")
+    broker_ca_file: Path | None = _row("broker", kinds.path, None, "Authority (PEM) that has signed the broker's certificate; default: those of this system.")
+    broker_user: str = _row("broker", kinds.name, "", "Name to sign in at the broker with; empty: without one.")
+    broker_password: str = _row("broker", kinds.text, "", "Password of that name; better given in a file or in the environment than as a flag.", secret=True)
+    broker_password_file: Path | None = _row("broker", kinds.path, None, "File that holds the broker's password, as with Docker secrets.")
+    broker_mechanism: str = _row("broker", kinds.choice("scram-sha-512", "scram-sha-256", "plain"), "scram-sha-512", "How the broker is shown the password.")
     wait_s: float = _row("broker", kinds.number(0, 86_400), 20.0, "How long to wait at the start for a broker or store that does not answer, seconds.")
-    store: str = _row("store", kinds.store, "embedded", "History: 'embedded', or influx://host:port/bucket?org=… (an InfluxDB).")
+    store: str = _row("store", kinds.store, "embedded", "History: 'embedded', or influx://host:port/bucket?org=… (an InfluxDB); influxs:// for TLS.")
+    store_ca_file: Path | None = _row("store", kinds.path, None, "Authority (PEM) that has signed the store's certificate; default: those of this system.")
     store_token: str = _row("store", kinds.text, "", "Token of the InfluxDB; better given in the environment or in a file than as a flag.", secret=True)
     store_token_file: Path | None = _row("store", kinds.path, None, "File that holds the store's token, as with Docker secrets.")
+    principals: Path | None = _row("rights", kinds.path, None, "Folder of users for 'provision': every part gets a name, a password or token kept there as PART/broker_password and PART/store_token, and the rights it needs. Without it, nobody is given rights.")
     host: str = _row("web", kinds.text, "127.0.0.1", "Address to listen on; 127.0.0.1 is reached from this machine only.")
     port: int = _row("web", kinds.whole(0, 65_535), 8480, "Port to listen on; 0 takes a free one.")
     sensors: Path | None = _row("sensors", kinds.path, None, "The sensors table (CSV or Parquet): sensor,area,lat,lon,interval_s and more.")
@@ -96,6 +103,9 @@ class Settings:
         """Where a value comes from: ``flag``, ``environment``, the path of a file, or ``default``."""
         return self.sources.get(name, "default")
 
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={self.shown(name)!r}' for name in ROWS)})"
+
     def shown(self, name: str) -> Any:
         """The value as it may be printed: plain for JSON, secrets masked."""
         value = getattr(self, name)
@@ -110,6 +120,8 @@ def _rows() -> dict[str, Row]:
 
 
 ROWS: dict[str, Row] = _rows()
+#: Secrets that a file named in another setting may hold.
+_IN_FILES = ("broker_password", "store_token")
 
 
 def load(
@@ -137,7 +149,8 @@ def load(
     sources: dict[str, str] = {}
 
     def take(name: str, value: Any, called: str, source: str, words: str) -> None:
-        values[name] = kinds.checked(ROWS[name].kind, value, called, words)
+        shown = MASK if ROWS[name].secret else value
+        values[name] = kinds.checked(ROWS[name].kind, value, called, words, shown)
         sources[name] = source
 
     path = _config_path(config, env)
@@ -150,9 +163,11 @@ def load(
     for name, value in (flags or {}).items():
         if value is not None:
             take(name, value, ROWS[name].flag, "flag", "from the command line")
-    if values.get("store_token_file") and not values.get("store_token"):
-        values["store_token"] = _read_token(values["store_token_file"])
-        sources["store_token"] = str(values["store_token_file"])
+    for name in _IN_FILES:
+        path = values.get(f"{name}_file")
+        if path and not values.get(name):
+            values[name] = _read_secret(path, f"{name}_file")
+            sources[name] = str(path)
     return Settings(**values, sources=sources, warnings=tuple(_unknown_names(env)))
 
 
@@ -178,11 +193,18 @@ def _read_file(path: Path) -> dict[str, Any]:
     return table
 
 
-def _read_token(path: Path) -> str:
+def _read_secret(path: Path, name: str) -> str:
+    """The file's one line; what is wrong with it is said without its content."""
+    called = f"{name} ({ROWS[name].environment})"
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"store_token_file: {path} cannot be read: {error}") from None
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise Misconfigured(f"{called}: {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{called}: {path} is not text") from None
+    if not text or "\n" in text:
+        raise Misconfigured(f"{called}: {path} does not hold one line of text")
+    return text
 
 
 def _nearest(name: str) -> str:

@@ -6,7 +6,7 @@ lose the message).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,19 @@ class _PromptTransport(driver.Transport):  # type: ignore[misc]
     Consumer = _PromptConsumer
 
 
-def make_app(spec: AgentSpec, broker: str, folder: Path, take: Take, revoke: Revoke | None = None) -> faust.App:
+def make_app(
+    spec: AgentSpec,
+    broker: str,
+    security: Mapping[str, Any],
+    folder: Path,
+    take: Take,
+    revoke: Revoke | None = None,
+) -> faust.App:
     """An app with one agent; start it with ``await app.start()``, never through Faust's own command line.
 
     Args:
         broker: ``host:port``.
+        security: aiokafka's keyword arguments for TLS and a name: ``ssl_context``, ``sasl_mechanism`` and so on.
         folder: Faust insists on one of its own, which exists; nothing of ours is kept there.
         take: given topic, partition, offset, value and a callable that acknowledges.
         revoke: told which partitions are taken away.
@@ -70,6 +78,7 @@ def make_app(spec: AgentSpec, broker: str, folder: Path, take: Take, revoke: Rev
     app = faust.App(
         spec.group,
         broker=f"kafka://{broker}",
+        broker_credentials=_credentials(security),
         datadir=str(folder),
         store="memory://",
         key_serializer="raw",
@@ -102,6 +111,19 @@ def make_app(spec: AgentSpec, broker: str, folder: Path, take: Take, revoke: Rev
     if revoke is not None:
         app.on_partitions_revoked.connect(_on_revoked(revoke), weak=False)
     return app
+
+
+def _credentials(security: Mapping[str, Any]) -> Any:
+    """Faust has its own words for what its Kafka client is told."""
+    context = security.get("ssl_context")
+    if "sasl_mechanism" in security:
+        return faust.SASLCredentials(
+            username=security["sasl_plain_username"],
+            password=security["sasl_plain_password"],
+            mechanism=security["sasl_mechanism"],
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)
 
 
 def _on_revoked(revoke: Revoke) -> Callable[..., Awaitable[None]]:

@@ -54,11 +54,17 @@ class NativeKafka(NativeService):
             f"{jars}/*",
         ]
         self._properties = self.folder / "server.properties"
-        self._properties.write_text(
-            _PROPERTIES.format(port=self.port, controller=free_port(), data=self.folder / "data")
-        )
+        self._properties.write_text(self.properties())
         identity = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
-        self._tool("format", "-t", identity, "-c", str(self._properties))
+        self._tool("format", "-t", identity, "-c", str(self._properties), *self.format_options())
+
+    def properties(self) -> str:
+        """The server's file; ``port`` and ``folder`` are set."""
+        return _PROPERTIES.format(port=self.port, controller=free_port(), data=self.folder / "data")
+
+    def format_options(self) -> list[str]:
+        """What else the new data folder begins with."""
+        return []
 
     def command(self) -> list[str]:
         return [*self._java, "kafka.Kafka", str(self._properties)]

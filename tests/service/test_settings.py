@@ -13,10 +13,13 @@ GOOD = {
     "links": "links.csv", "accept_unknown": "yes", "gateway_name": "gw-1", "outbox_bytes_max": "2 GiB",
     "past_days": "30", "future_s": "60", "tick_s": "0.5",
     "lateness_s": "0", "horizon_s": "3600", "detector": "null", "checkpoint_s": "3",
+    "broker_ca_file": "ca.pem", "broker_user": "borough-web", "broker_password": "secret", "broker_password_file": None,
+    "broker_mechanism": "SCRAM-SHA-256", "store_ca_file": "ca.pem", "principals": "var/principals",
     "api_url": "http://127.0.0.1:9/", "log_level": "DEBUG", "log_format": "json", "wait_s": "5",
 }  # fmt: skip
 BAD = {
     "data_dir": [" "], "broker": ["kafka://", "kafka://host", "amqp://host:1", "kafka://a:1,b"],
+    "broker_user": ["a b"], "broker_password": ["a\nb"], "broker_mechanism": ["gssapi"],
     "store": ["influx://host/bucket", "influx://host:8086", "sqlite://x"], "store_token": ["a\nb"], "host": ["a\nb"],
     "port": ["abc", "-1", "65536", "1.5", ""], "accept_unknown": ["maybe"], "gateway_name": ["a/b", "x" * 129],
     "outbox_bytes_max": ["10", "1 parsec", "-1 GiB"], "past_days": ["nan", "-1"], "future_s": ["inf"],
@@ -39,7 +42,7 @@ def test_every_row_has_its_default_and_says_so() -> None:
         assert row.help.endswith("."), row.name
 
 
-@pytest.mark.parametrize("name", sorted(set(GOOD) - {"store_token_file"}))
+@pytest.mark.parametrize("name", sorted(set(GOOD) - {"store_token_file", "broker_password_file"}))
 def test_environment_file_and_flag_read_alike(name: str, tmp_path: Path) -> None:
     row, text = ROWS[name], GOOD[name]
     path = tmp_path / "town.toml"
@@ -124,7 +127,7 @@ def test_the_token_from_a_file_and_never_shown(tmp_path: Path) -> None:
     assert settings.shown("store_token") == MASK
     given = load(environment={"BOROUGH_STORE_TOKEN_FILE": "token", "BOROUGH_STORE_TOKEN": "other"})
     assert given.store_token == "other"
-    with pytest.raises(Misconfigured, match="store_token_file: nowhere cannot be read"):
+    with pytest.raises(Misconfigured, match=r"store_token_file \(BOROUGH_STORE_TOKEN_FILE\): nowhere cannot be read"):
         load(environment={"BOROUGH_STORE_TOKEN_FILE": "nowhere"})
 
 
@@ -145,3 +148,33 @@ def test_the_address_of_the_api() -> None:
 def test_sizes() -> None:
     assert load({"outbox_bytes_max": "1.5GiB"}, environment={}).outbox_bytes_max == 3 << 29
     assert load({"outbox_bytes_max": "500 MB"}, environment={}).outbox_bytes_max == 500_000_000
+
+
+SECRETS = [("broker_password", "broker_password_file"), ("store_token", "store_token_file")]
+
+
+@pytest.mark.parametrize(("secret", "file"), SECRETS)
+def test_a_secret_from_a_file_is_shown_nowhere(secret: str, file: str, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("s3cret\n")
+    settings = load({file: str(tmp_path / "kept")}, environment={})
+    assert getattr(settings, secret) == "s3cret"
+    assert settings.source(secret) == str(tmp_path / "kept")
+    assert "s3cret" not in repr(settings) + str(settings.shown(secret))
+    by_address = load({"store": "influx://h:1/b?token=s3cret"}, environment={})
+    assert "s3cret" not in repr(by_address)
+    with pytest.raises(Misconfigured) as caught:
+        load(environment={ROWS[secret].environment: "s3cret\nmore"})
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("secret", "file"), SECRETS)
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe", b"s3cret\nmore\n"])
+def test_a_secret_file_that_cannot_be_used(secret: str, file: str, content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(Misconfigured) as caught:
+        load({file: str(path)}, environment={})
+    assert str(path) in str(caught.value)
+    assert ROWS[file].environment in str(caught.value)
+    assert "s3cret" not in str(caught.value)

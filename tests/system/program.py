@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -129,11 +130,17 @@ def until(condition: Callable[[], T | None], what: str, patience_s: float = PATI
     return answer
 
 
-def call(url: str, body: bytes | None = None, headers: dict[str, str] | None = None, timeout_s: float = 30) -> Response:
+def call(
+    url: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    timeout_s: float = 30,
+    context: ssl.SSLContext | None = None,
+) -> Response:
     """GET, or POST when there is a body; an error status is an answer too."""
     request = urllib.request.Request(url, body, headers or {})
     try:
-        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+        with urllib.request.urlopen(request, timeout=timeout_s, context=context) as answer:
             return Response(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
     except urllib.error.HTTPError as error:
         with error:
