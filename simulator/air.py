@@ -6,13 +6,13 @@ import numpy as np
 
 from domain.readings import Floats, Ints
 from domain.times import DAY_MS, HOUR_MS, MINUTE_MS
-from simulator.events import AirEvent
 from simulator.geometry import LAT, LON
 from simulator.local_time import bump, local_time
 from simulator.noise import Noise, between_nodes, keys_of, node_times
 from simulator.plan import Town
 from simulator.traffic import Traffic
 from simulator.weather import Weather, weather
+from simulator.world_event import AirEvent
 
 _TRAFFIC_STEP_MS = 5 * MINUTE_MS
 _TAIL_MS = 4 * MINUTE_MS  # exhaust reaches the inlet a little later
@@ -65,11 +65,14 @@ class Air:
         return {"air.no2": no2, "air.pm25": pm25, "air.pm10": pm25 + coarse, "air.o3": o3}
 
     def _busy(self, t: Ints, rows: Ints) -> Floats:
-        """Mean load of the three nearest loops, 0..1, a few minutes ago (demand; queues do not count here)."""
+        """Mean load of the three nearest loops, 0..1, a few minutes ago; without events, whose fumes are their own."""
         if t.size == 0:
             return np.zeros(t.shape)
         nodes = node_times(int(t.min()) - _TAIL_MS, int(t.max()), _TRAFFIC_STEP_MS)
-        load = self._traffic.demand(nodes) / self._traffic.capacity[:, None]
+        per_node = _TRAFFIC_STEP_MS // MINUTE_MS
+        first = int(nodes[0]) // MINUTE_MS
+        load = self._traffic.load(first, first + len(nodes) * per_node - 1)
+        load = load.reshape(len(load), len(nodes), per_node).mean(axis=2)
         near = self._near[rows]
         mean = (load[near[:, 0]] + load[near[:, 1]] + load[near[:, 2]]) / 3
         return between_nodes(mean, int(nodes[0]), _TRAFFIC_STEP_MS, t - _TAIL_MS)

@@ -172,7 +172,7 @@ def _opening(town: Town, seed: int, now: int) -> tuple[Item, ...]:
     for meter, wait in zip(meters, waits, strict=True):
         soon[meter.area] += int(wait < 20 * SECOND_MS)
     return (
-        # It happened half a minute ago, so that the first reading already shows the queue.
-        Crash(ring[soonest].sensor, now - 30 * SECOND_MS, now + 14 * MINUTE_MS, 0.9),
+        # It happened a moment ago, so that the first reading (of the minute before it) already shows the queue.
+        Crash(ring[soonest].sensor, now - 75 * SECOND_MS, now + 14 * MINUTE_MS, 0.9),
         FeederFault(max(soon, key=lambda area: soon[area]), now + 5 * SECOND_MS, now + 7 * MINUTE_MS),
     )

@@ -1,79 +1,33 @@
-"""Power and energy at the meters.
+"""Power, energy and voltage at the meters.
 
 Power without instrument noise runs in straight lines between nodes every 15 minutes; the counter is its exact
-integral. What a meter reports as power scatters round it by :data:`METER_NOISE`, so over an hour counter and mean
-reported power agree to about 0.2 %.
+integral. A main feeder measures the sum of the meters behind it, of customers without a meter, and the losses. What a
+meter reports as power scatters round it by :data:`METER_NOISE`, so over an hour counter and mean reported power agree
+to about 0.2 %.
+
+With events the counters follow exactly: while the same events act, they change loads by constants.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.readings import Floats, Ints
-from domain.times import DAY_MS, HOUR_MS, MINUTE_MS
-from simulator.events import EnergyEvent
-from simulator.geometry import LAT, LON
-from simulator.local_time import LocalTime, bump, local_time
-from simulator.noise import Noise, keys_of
+from domain.times import HOUR_MS, MINUTE_MS
+from simulator.load_profile import LOSSES, Profile
+from simulator.noise import Noise
 from simulator.plan import Town
-from simulator.weather import Weather, weather
+from simulator.world_event import EnergyEvent, Load
 
 METER_NOISE = 0.012
-COMMISSIONED_MS = 1_767_225_600_000  # 2026-01-01: counters are known exactly here and are integrated from here
-_STEP_MS = 15 * MINUTE_MS
-_BLOCK_MS = 4 * DAY_MS
-_CELLS = _BLOCK_MS // _STEP_MS
-_CELL_H = _STEP_MS / HOUR_MS
-_KEPT_BLOCKS = 3
+NOMINAL_V = 244.0  # usual in British low-voltage networks; 230 V +10/-6 % is allowed
 
-
-def _homes(clock: LocalTime, sky: Weather) -> Floats:
-    hour, home = clock.hour, 1 - clock.working
-    shape = 0.17 + 0.20 * bump(hour, 7.6, 1.0) * (1 - 0.5 * home) + 0.42 * bump(hour, 18.6, 1.9)
-    shape = shape + (0.12 + 0.12 * home) * bump(hour, 13.0, 3.0) + 0.10 * bump(hour, 21.6, 1.6)
-    return shape * (1 + 0.022 * np.clip(15 - sky.temperature, 0, 20))
-
-
-def _offices(clock: LocalTime, sky: Weather) -> Floats:
-    opened = 1 / (1 + np.exp(-(clock.hour - 7.6) * 2.2)) - 1 / (1 + np.exp(-(clock.hour - 18.2) * 1.9))
-    busy = clock.mixed(1.0, 0.25, 0.12)
-    climate = 1 + 0.012 * np.abs(sky.temperature - 16)
-    return 0.16 + 0.56 * opened * busy * climate
-
-
-def _lighting(clock: LocalTime, sky: Weather) -> Floats:
-    dark = 1 / (1 + np.exp((sky.elevation + 3) * 1.5))
-    dimmed = 1 - 0.25 * bump(clock.hour, 3.0, 1.6)  # dimmed in the small hours
-    return 0.05 + 0.85 * dark * dimmed
-
-
-def _vehicles(clock: LocalTime, sky: Weather) -> Floats:
-    work = 0.16 * bump(clock.hour, 10.5, 2.2) * clock.mixed(1.0, 0.6, 0.6)
-    return (0.10 + 0.46 * bump(clock.hour, 20.4, 2.6) + work) * (1 + 0.008 * np.clip(12 - sky.temperature, 0, 20))
-
-
-def _school(clock: LocalTime, sky: Weather) -> Floats:
-    """A solar roof behind a zero-export inverter: it lowers the import, at most to the inverter's standing load."""
-    opened = 1 / (1 + np.exp(-(clock.hour - 7.4) * 2.5)) - 1 / (1 + np.exp(-(clock.hour - 16.2) * 2.0))
-    load = 0.16 + 0.58 * opened * clock.mixed(1.0, 0.06, 0.06)
-    return np.maximum(load - 0.42 * sky.sun, 0.06)
-
-
-def _substation(clock: LocalTime, sky: Weather) -> Floats:
-    mixed = 0.52 * _homes(clock, sky) + 0.30 * _offices(clock, sky) + 0.07 * _lighting(clock, sky)
-    return mixed + 0.11 * _vehicles(clock, sky)
-
-
-#: kind of customer → share of the rated power by clock and weather
-KINDS = {
-    "homes": _homes,
-    "offices": _offices,
-    "lighting": _lighting,
-    "vehicles": _vehicles,
-    "school": _school,
-    "substation": _substation,
-}
-_LIVELY = {"homes": 0.06, "offices": 0.04, "lighting": 0.006, "vehicles": 0.11, "school": 0.05, "substation": 0.02}
+Rows = NDArray[np.intp]
+#: of some meters at times ``[rows, n]``: what they take themselves, and the sun on a roof; as power or as energy
+Read = Callable[[Rows, Ints], tuple[Floats, Floats]]
 
 
 class Energy:
@@ -82,95 +36,128 @@ class Energy:
     def __init__(self, town: Town, seed: int) -> None:
         self._town = town
         self._seed = seed
-        names = [site.sensor.sensor for site in town.meters]
-        self._keys = keys_of(names)
-        self._rated = np.array([site.sensor.rated_kw or 0.0 for site in town.meters])
-        self._customers = np.array([site.customer for site in town.meters])
-        self._lively = np.array([_LIVELY[site.customer] for site in town.meters])[:, None]
-        self._level = 0.88 + 0.24 * Noise(seed, "level").uniform(self._keys, np.zeros(1, np.int64))[:, 0]
-        first = Noise(seed, "first-reading").uniform(self._keys, np.zeros(1, np.int64))[:, 0]
-        self._at_start = np.round(self._rated * 8_766 * (3 + 2 * first), 3)  # some years of use
-        self._blocks: dict[int, tuple[Floats, Floats]] = {}
-        self._totals: dict[int, Floats] = {0: np.zeros(len(names))}
-        self._lost: dict[EnergyEvent, Floats] = {}
+        self._profile = Profile(town, seed)
+        self._keys, self._rated, self._roof = self._profile.keys, self._profile.rated, self._profile.roof
+        self._member, self._main = self._profile.member, self._profile.main
+        self._past: dict[tuple[EnergyEvent, ...], Floats] = {}
 
-    def readings(self, t: Ints, active: Sequence[EnergyEvent], earlier: Sequence[EnergyEvent]) -> tuple[Floats, Floats]:
-        """Active power kW and counter kWh at times ``t[m, n]``.
+    def readings(
+        self, t: Ints, active: Sequence[EnergyEvent], earlier: Sequence[EnergyEvent]
+    ) -> tuple[Floats, Floats, Floats]:
+        """Active power kW, counter kWh and voltage V at times ``t[m, n]``.
 
         Args:
             active: events that act somewhere in ``t``. earlier: all that began before its end, counters keep them.
         """
         if t.size == 0:
-            return np.zeros(t.shape), np.zeros(t.shape)
-        power, counter = self._true(t)
-        for event in active:
-            inside = (t >= event.start) & (t < event.end)
-            power = power * np.where(inside, event.factors(self._town)[:, None], 1.0)
-        for event in earlier:
-            counter = counter + self._lost_to(event, t)
+            return np.zeros(t.shape), np.zeros(t.shape), np.zeros(t.shape)
+        power, counter = self._profile.meters(np.arange(len(t)), t)
+        volts = self._voltage(t, power)
+        for start, end, load in _spans(self._town, active):
+            inside = (t >= start) & (t < end)
+            if inside.any():
+                power = power + np.where(inside, self._changed(load, t), 0.0)
+                volts = volts * np.where(inside, load.volts[:, None], 1.0)
+        for group in _groups(earlier):
+            counter = counter + self._since(group, t)
         power = power * (1 + METER_NOISE * Noise(self._seed, "meter").normal(self._keys, t))
-        return np.round(power, 3), np.round(counter, 3)
+        return np.round(power, 3), np.round(counter, 3), np.round(volts, 1)
 
-    def _lost_to(self, event: EnergyEvent, t: Ints) -> Floats:
-        """kWh by which an event has changed the counters at times ``t``: exact, as the factor is constant."""
-        change = (event.factors(self._town) - 1)[:, None]
-        if int(t.min()) >= event.end:
-            if event not in self._lost:
-                bounds = np.array([[event.start, event.end]] * len(self._keys), dtype=np.int64)
-                counter = self._true(bounds)[1]
-                self._lost[event] = change * (counter[:, 1:] - counter[:, :1])
-            return self._lost[event]
-        since = np.broadcast_to(np.int64(event.start), (len(self._keys), 1))
-        return np.asarray(change * (self._true(np.clip(t, event.start, event.end))[1] - self._true(since)[1]))
+    def _voltage(self, t: Ints, power: Floats) -> Floats:
+        """Falls with the load of the meter and with the evening's, wanders as the transformer's taps change."""
+        noise = Noise(self._seed, "volts").smooth(self._keys, t, 20 * MINUTE_MS)
+        quick = Noise(self._seed, "volts-now").normal(self._keys, t)
+        share = power / np.maximum(self._rated[:, None], 1e-9)
+        return np.asarray(NOMINAL_V - 6.0 * share + 0.9 * noise + 0.25 * quick, dtype=np.float64)
 
-    def _true(self, t: Ints) -> tuple[Floats, Floats]:
-        """Power and counter without events and noise at times ``t[m, n]``."""
-        power, counter = np.empty(t.shape), np.empty(t.shape)
-        blocks = (t - COMMISSIONED_MS) // _BLOCK_MS
-        for block in np.unique(blocks):
-            nodes, sums = self._block(int(block))
-            at = t - COMMISSIONED_MS - int(block) * _BLOCK_MS
-            cell = np.clip(at // _STEP_MS, 0, _CELLS - 1)
-            share = (at - cell * _STEP_MS) / _STEP_MS
-            before = np.take_along_axis(nodes, cell, 1)
-            now = before + (np.take_along_axis(nodes, cell + 1, 1) - before) * share
-            total = np.take_along_axis(sums, cell, 1) + (before + now) * (0.5 * _CELL_H) * share
-            total = total + (self._total_before(int(block)) + self._at_start)[:, None]
-            here = blocks == block
-            power[here], counter[here] = now[here], total[here]
-        return power, counter
+    def _changed(self, load: Load, t: Ints) -> Floats:
+        """kW by which a load changes power at times ``t[m, n]``."""
 
-    def _block(self, block: int) -> tuple[Floats, Floats]:
-        """Power at the nodes of a block and energy since its beginning, both ``float64[m, _CELLS + 1]``."""
-        found = self._blocks.get(block)
-        if found is None:
-            nodes = self._nodes(COMMISSIONED_MS + block * _BLOCK_MS + np.arange(_CELLS + 1, dtype=np.int64) * _STEP_MS)
-            sums = np.zeros_like(nodes)
-            np.cumsum((nodes[:, 1:] + nodes[:, :-1]) * (0.5 * _CELL_H), axis=1, out=sums[:, 1:])
-            if len(self._blocks) >= _KEPT_BLOCKS:
-                self._blocks.pop(next(iter(self._blocks)))
-            found = self._blocks[block] = (nodes, sums)
-        return found
+        def taken(rows: Rows, when: Ints) -> tuple[Floats, Floats]:
+            return self._profile.meters(rows, when)[0], self._profile.sun(when)[0]
 
-    def _total_before(self, block: int) -> Floats:
-        """kWh from the commissioning to the beginning of a block; negative before it."""
-        while block not in self._totals:
-            if block > 0:
-                last = max(self._totals)
-                self._totals[last + 1] = self._totals[last] + self._block(last)[1][:, -1]
-            else:
-                first = min(self._totals)
-                self._totals[first - 1] = self._totals[first] - self._block(first - 1)[1][:, -1]
-        return self._totals[block]
+        return self._change(load, t, taken) + self._constant(load)[:, None]
 
-    def _nodes(self, t: Ints) -> Floats:
-        clock, sky = local_time(t), weather(self._seed, LAT, LON, t)
-        shares = {kind: shape(clock, sky) for kind, shape in KINDS.items()}
-        share = (
-            np.stack([shares[str(customer)] for customer in self._customers]) if len(self._customers) else t[None, :0]
-        )
-        wander = Noise(self._seed, "load").smooth(self._keys, t, 100 * MINUTE_MS)
-        busy = Noise(self._seed, "load-day").smooth(self._keys, t, DAY_MS)
-        jumpy = Noise(self._seed, "load-nodes").normal(self._keys, t)
-        level = self._level[:, None] * (1 + self._lively * (0.6 * wander + 0.4 * busy + 0.35 * jumpy))
-        return np.asarray(np.maximum(share * level, 0.01) * self._rated[:, None], dtype=np.float64)
+    def _since(self, group: tuple[EnergyEvent, ...], t: Ints) -> Floats:
+        """kWh by which a group of events that overlap has changed the counters at times ``t``."""
+        over = max(event.end for event in group)
+        if int(t.min()) < over:
+            return self._energy(group, t)
+        if group not in self._past:
+            self._past[group] = self._energy(group, np.full((len(self._keys), 1), over, dtype=np.int64))
+        return self._past[group]
+
+    def _energy(self, group: tuple[EnergyEvent, ...], t: Ints) -> Floats:
+        total = np.zeros(t.shape)
+        for start, end, load in _spans(self._town, group):
+            if int(t.max()) <= start:
+                continue
+            at, begin = np.clip(t, start, end), np.full((len(t), 1), start, dtype=np.int64)
+
+            def used(rows: Rows, when: Ints) -> tuple[Floats, Floats]:
+                return self._profile.meters(rows, when)[1], self._profile.sun(when)[1]
+
+            change = self._change(load, at, used) - self._change(load, begin, used)
+            total = total + change + self._constant(load)[:, None] * ((at - start) / HOUR_MS)
+        return np.asarray(total, dtype=np.float64)
+
+    def _change(self, load: Load, t: Ints, read: Read) -> Floats:
+        """A load applied to what ``read`` tells of meters; a main feeder also sees what its members change."""
+        rows = np.flatnonzero((load.factor != 1) | (load.solar != 0))
+        change = np.zeros(t.shape)
+        behind = np.isin(self._member, rows)
+        for onto, of, weight in (
+            (rows, rows, 1.0),
+            (self._main[behind], self._member[behind], LOSSES),
+        ):
+            if len(of):
+                own, sun = read(of, t[onto])
+                if weight == 1.0:
+                    own = own - self._behind(onto, t[onto], read)
+                delta = (load.factor[of] - 1)[:, None] * own + (load.solar[of] * self._roof[of])[:, None] * sun
+                np.add.at(change, onto, weight * delta)
+        return change
+
+    def _behind(self, rows: Rows, t: Ints, read: Read) -> Floats:
+        """What of a main feeder's reading is its members': a load on the feeder acts on the rest by itself."""
+        total = np.zeros(t.shape)
+        place = np.full(len(self._keys), -1, dtype=np.intp)
+        place[rows] = np.arange(len(rows))
+        chosen = place[self._main] >= 0
+        if chosen.any():
+            at = place[self._main[chosen]]
+            np.add.at(total, at, LOSSES * read(self._member[chosen], t[at])[0])
+        return np.asarray(total, dtype=np.float64)
+
+    def _constant(self, load: Load) -> Floats:
+        """kW that a load takes for itself, also as seen by the main feeders."""
+        own = load.rated * self._rated
+        total = own.copy()
+        np.add.at(total, self._main, LOSSES * own[self._member])
+        return np.asarray(total, dtype=np.float64)
+
+
+def _spans(town: Town, events: Sequence[EnergyEvent]) -> Iterator[tuple[int, int, Load]]:
+    """Stretches in which the same events act, each with what they do together."""
+    bounds = sorted({bound for event in events for bound in (event.start, event.end)})
+    for start, end in pairwise(bounds):
+        acting = [event.load(town) for event in events if event.start <= start and end <= event.end]
+        if acting:
+            yield start, end, reduce(_both, acting)
+
+
+def _both(a: Load, b: Load) -> Load:
+    """First one, then the other: factors multiply, what is added by the first is changed by the second."""
+    return Load(a.factor * b.factor, a.rated * b.factor + b.rated, a.solar * b.factor + b.solar, a.volts * b.volts)
+
+
+def _groups(events: Sequence[EnergyEvent]) -> Iterator[tuple[EnergyEvent, ...]]:
+    """Events that overlap in time stand together."""
+    group: list[EnergyEvent] = []
+    for event in sorted(events, key=lambda event: (event.start, event.end, event.kind, event.target)):
+        if group and event.start >= max(other.end for other in group):
+            yield tuple(group)
+            group = []
+        group.append(event)
+    if group:
+        yield tuple(group)

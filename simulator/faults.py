@@ -1,27 +1,19 @@
-"""Sensor faults: the world is as always, the instrument is not. Each changes the readings of one sensor or series.
+"""Sensor faults: the world is as always, the instrument is not. Each changes the readings of one sensor or series."""
 
-A fault works on the columns of one series between its start and its end; what it makes of a reading depends on that
-reading's time and value only, and on the last good value before the fault.
-"""
-
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from domain.readings import Floats, Ints
 from domain.times import HOUR_MS
-from simulator.noise import Noise, keys_of
-from simulator.plan import Town
-from simulator.truth import Truth
+from simulator.instrument import Column, SensorFault, bounded, rounded
 
-#: What counts as a large deviation of each quantity, in its unit: severity 1 of an offset, drift or noise.
-LARGE = {
-    "traffic.flow": 900.0, "traffic.speed": 35.0, "traffic.occupancy": 0.25,
-    "air.no2": 90.0, "air.pm25": 60.0, "air.pm10": 80.0, "air.o3": 90.0,
-    "energy.active_power": 120.0, "energy.energy_import": 400.0,
-}  # fmt: skip
+__all__ = [
+    "FAULTS", "BatteryDecline", "CardOff", "Clipped", "ClockSkew", "CounterReset", "CounterRollover", "CounterSwap",
+    "Drift", "DropOut", "Gain", "Intermittent", "Noisy", "Offset", "SensorFault", "Silent", "Spikes", "Stuck",
+    "SwappedChannels", "WrongUnit",
+]  # fmt: skip
+
 _WRONG_UNIT = {
     "traffic.flow": 1 / 60,  # veh/min
     "traffic.speed": 0.621371,  # mph
@@ -32,51 +24,15 @@ _WRONG_UNIT = {
     "air.pm10": 0.001,
     "energy.active_power": 1_000.0,  # W
     "energy.energy_import": 1_000.0,  # Wh
+    "energy.voltage": 0.001,  # kV
 }
-_LOWEST = {"air": -10.0, "traffic": 0.0, "energy": 0.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """Readings of one series, in order of time; ``held`` is the last good value before the fault."""
-
-    series: str
-    t: Ints
-    x: Floats
-    held: float
-
-    @property
-    def quantity(self) -> str:
-        return self.series.partition("/")[2]
-
-    def having(self, x: Floats) -> "Column":
-        return replace(self, x=x)
-
-
-@dataclass(frozen=True, slots=True)
-class SensorFault(ABC):
-    """``target`` is a sensor or one series, ``start`` and ``end`` epoch ms, ``severity`` from 0 to about 1."""
-
-    kind: ClassVar[str]
-    target: str
-    start: int
-    end: int
-    severity: float = 1.0
-
-    def reaches(self, series: str) -> bool:
-        return series == self.target or series.startswith(self.target + "/")
-
-    @abstractmethod
-    def apply(self, column: Column) -> Column:
-        """What the faulty instrument reports instead of ``column``; it may report less."""
-
-    def truth(self, town: Town) -> Truth:
-        sensor = town.sensor(self.target.partition("/")[0])
-        series = tuple(name for name in town.series if self.reaches(name))
-        return Truth("sensor", self.kind, sensor.place or sensor.sensor, sensor.area, self.start, self.end, series)
-
-    def large(self, column: Column) -> float:
-        return self.severity * LARGE[column.quantity]
+_COUNTER = "energy.energy_import"
+#: What is wired to which terminal when two channels of one instrument are swapped.
+_SWAPPED = {
+    "traffic.flow": "traffic.speed", "traffic.speed": "traffic.flow", "air.no2": "air.o3", "air.o3": "air.no2",
+    "air.pm25": "air.pm10", "air.pm10": "air.pm25", "energy.active_power": "energy.voltage",
+    "energy.voltage": "energy.active_power",
+}  # fmt: skip
 
 
 class Stuck(SensorFault):
@@ -89,12 +45,12 @@ class Stuck(SensorFault):
 
 
 class Drift(SensorFault):
-    """Creeps away, one large deviation (at severity 1) within two hours."""
+    """Creeps away, one large deviation (at strength 1) within two hours."""
 
     kind: ClassVar[str] = "drift"
 
     def apply(self, column: Column) -> Column:
-        return _bounded(column, column.x + self.large(column) * (column.t - self.start) / (2 * HOUR_MS))
+        return bounded(column, column.x + self.large(column) * (column.t - self.start) / (2 * HOUR_MS))
 
 
 class Spikes(SensorFault):
@@ -103,8 +59,7 @@ class Spikes(SensorFault):
     kind: ClassVar[str] = "spike"
 
     def apply(self, column: Column) -> Column:
-        chance = Noise(self.start, "spike").uniform(keys_of([column.series]), column.t)[0]
-        return _bounded(column, np.where(chance < 1 / 6, column.x + 3 * self.large(column), column.x))
+        return bounded(column, np.where(self.chance(column) < 1 / 6, column.x + 3 * self.large(column), column.x))
 
 
 class Noisy(SensorFault):
@@ -113,8 +68,7 @@ class Noisy(SensorFault):
     kind: ClassVar[str] = "noise"
 
     def apply(self, column: Column) -> Column:
-        scatter = Noise(self.start, "noise").normal(keys_of([column.series]), column.t)[0]
-        return _bounded(column, column.x + self.large(column) * scatter)
+        return bounded(column, column.x + self.large(column) * self.scatter(column))
 
 
 class Offset(SensorFault):
@@ -123,16 +77,55 @@ class Offset(SensorFault):
     kind: ClassVar[str] = "offset"
 
     def apply(self, column: Column) -> Column:
-        return _bounded(column, column.x + self.large(column))
+        return bounded(column, column.x + self.large(column))
+
+
+class Gain(SensorFault):
+    """Reads too high in proportion: by half at strength 1."""
+
+    kind: ClassVar[str] = "gain"
+
+    def apply(self, column: Column) -> Column:
+        return bounded(column, column.x * (1 + 0.5 * self.strength))
+
+
+class Clipped(SensorFault):
+    """The output stage saturates, at strength 1 at half of the last good value; above that nothing is seen."""
+
+    kind: ClassVar[str] = "clipped"
+
+    def apply(self, column: Column) -> Column:
+        return column.having(np.minimum(column.x, (1 - 0.5 * self.strength) * abs(column.held)))
+
+
+class Intermittent(SensorFault):
+    """A loose contact: ``strength`` of the readings are zero (PeMS: intermittent)."""
+
+    kind: ClassVar[str] = "intermittent"
+
+    def apply(self, column: Column) -> Column:
+        return column.having(np.where(self.chance(column) < self.strength, 0.0, column.x))
 
 
 class DropOut(SensorFault):
-    """Reports zero though there is something to measure (PeMS: card off)."""
+    """Reports zero though there is something to measure."""
 
     kind: ClassVar[str] = "drop-out"
 
     def apply(self, column: Column) -> Column:
         return column.having(np.zeros_like(column.x))
+
+
+class CardOff(SensorFault):
+    """The detector card of a loop is off (PeMS): no flow, no occupancy, and therefore no speed."""
+
+    kind: ClassVar[str] = "card-off"
+
+    def alters(self, quantity: str) -> bool:
+        return quantity.startswith("traffic.")
+
+    def apply(self, column: Column) -> Column:
+        return column.having(np.full_like(column.x, np.nan if column.quantity == "traffic.speed" else 0.0))
 
 
 class Silent(SensorFault):
@@ -141,21 +134,20 @@ class Silent(SensorFault):
     kind: ClassVar[str] = "silent"
 
     def apply(self, column: Column) -> Column:
-        return replace(column, t=column.t[:0], x=column.x[:0])
+        return column.left(np.zeros(len(column.t), np.bool_))
 
 
-class CounterReset(SensorFault):
-    """A counter starts again from zero; at the end of the fault the register is restored."""
+class SwappedChannels(SensorFault):
+    """Two quantities of an instrument change places: flow and speed, NO2 and O3, PM2.5 and PM10, power and voltage."""
 
-    kind: ClassVar[str] = "counter-reset"
+    kind: ClassVar[str] = "swapped-channels"
+
+    def alters(self, quantity: str) -> bool:
+        return quantity in _SWAPPED
 
     def apply(self, column: Column) -> Column:
-        if column.quantity != "energy.energy_import":
-            return column
-        return column.having(_rounded(np.maximum(column.x - column.held, 0.0)))
-
-    def reaches(self, series: str) -> bool:
-        return series == f"{self.target.partition('/')[0]}/energy.energy_import"
+        other = column.others.get(_SWAPPED.get(column.quantity, ""))
+        return column if other is None else column.having(other)
 
 
 class WrongUnit(SensorFault):
@@ -164,20 +156,72 @@ class WrongUnit(SensorFault):
     kind: ClassVar[str] = "wrong-unit"
 
     def apply(self, column: Column) -> Column:
-        return column.having(_rounded(column.x * _WRONG_UNIT[column.quantity]))
+        return column.having(rounded(column.x * _WRONG_UNIT.get(column.quantity, 0.1)))
+
+
+class ClockSkew(SensorFault):
+    """The instrument's clock is wrong: every reading is stamped ``strength`` seconds late (or early, when negative)."""
+
+    kind: ClassVar[str] = "clock-skew"
+
+    def apply(self, column: Column) -> Column:
+        return replace(column, t=column.t + int(self.strength * 1_000))
+
+
+class BatteryDecline(SensorFault):
+    """The battery runs down: more and more scatter, more and more readings missing, nothing in the last fifth."""
+
+    kind: ClassVar[str] = "battery-decline"
+
+    def apply(self, column: Column) -> Column:
+        gone = self.elapsed(column)
+        weak = bounded(column, column.x + 0.4 * self.large(column) * gone * self.scatter(column))
+        return weak.left((gone < 0.8) & (self.chance(column) >= 0.7 * gone))
+
+
+@dataclass(frozen=True)
+class _Counter(SensorFault):
+    """Of a counter only; at the end of the fault the register is put right."""
+
+    def alters(self, quantity: str) -> bool:
+        return quantity == _COUNTER
+
+    def reaches(self, series: str) -> bool:
+        return series == f"{self.target.partition('/')[0]}/{_COUNTER}"
+
+
+class CounterReset(_Counter):
+    """A counter starts again from zero."""
+
+    kind: ClassVar[str] = "counter-reset"
+
+    def apply(self, column: Column) -> Column:
+        return column.having(rounded(np.maximum(column.x - column.held, 0.0)))
+
+
+class CounterRollover(_Counter):
+    """The register is full ``strength`` kWh after the start and goes on from zero."""
+
+    kind: ClassVar[str] = "counter-rollover"
+
+    def apply(self, column: Column) -> Column:
+        full = column.held + self.strength
+        return column.having(rounded(np.where(column.x < full, column.x, column.x - full)))
+
+
+class CounterSwap(_Counter):
+    """The meter is replaced by one that has already counted ``strength`` kWh."""
+
+    kind: ClassVar[str] = "counter-swap"
+
+    def apply(self, column: Column) -> Column:
+        return column.having(rounded(np.maximum(column.x - column.held, 0.0) + self.strength))
 
 
 FAULTS: dict[str, type[SensorFault]] = {
-    fault.kind: fault for fault in (Stuck, Drift, Spikes, Noisy, Offset, DropOut, Silent, CounterReset, WrongUnit)
-}
-
-
-def _bounded(column: Column, x: Floats) -> Column:
-    """An instrument's output stage is limited below, and occupancy is a share."""
-    field = column.quantity.partition(".")[0]
-    top = 1.0 if column.quantity == "traffic.occupancy" else np.inf
-    return column.having(_rounded(np.clip(x, _LOWEST[field], top)))
-
-
-def _rounded(x: Floats) -> Floats:
-    return np.asarray(np.round(x, 4), dtype=np.float64)
+    fault.kind: fault
+    for fault in (
+        Stuck, Drift, Spikes, Noisy, Offset, Gain, Clipped, Intermittent, DropOut, CardOff, Silent, SwappedChannels,
+        WrongUnit, ClockSkew, BatteryDecline, CounterReset, CounterRollover, CounterSwap,
+    )
+}  # fmt: skip

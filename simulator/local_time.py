@@ -5,7 +5,7 @@ a street is neither a Sunday's at 23:59 nor a Monday's at 00:01.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -13,9 +13,9 @@ import numpy as np
 
 from domain.readings import Floats, Ints
 from domain.times import DAY_MS, HOUR_MS
+from simulator.calendar_uk import bank_holiday, home_game, school_holiday
 
 _LONDON = ZoneInfo("Europe/London")
-_FIXED_HOLIDAYS = {(1, 1), (12, 25), (12, 26)}
 _EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday
 _EASE_H = 3  # hours before and after a change of the clocks over which people take it up
 _EVENING, _MORNING = 21.0, 5.0  # local hours between which one kind of day passes into the next
@@ -37,11 +37,23 @@ def _eased_offset_ms(hour: int) -> float:
 
 @lru_cache(maxsize=50_000)
 def _day_kind(day: int) -> int:
-    """0 working day, 1 Saturday, 2 Sunday or a holiday of fixed date; ``day`` counts local days since the epoch."""
-    date = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).date()
-    if (date.month, date.day) in _FIXED_HOLIDAYS:
-        return 2
-    return max(0, (day + _EPOCH_WEEKDAY) % 7 - 4)
+    """0 working day, 1 Saturday, 2 Sunday or a bank holiday; ``day`` counts local days since the epoch."""
+    return 2 if bank_holiday(_date(day)) else max(0, (day + _EPOCH_WEEKDAY) % 7 - 4)
+
+
+@lru_cache(maxsize=50_000)
+def _no_school(day: int) -> bool:
+    return school_holiday(_date(day))
+
+
+@lru_cache(maxsize=50_000)
+def _game(day: int) -> int:
+    """0 no home game, 1 in the evening, 2 on a Saturday afternoon."""
+    return (1 + int(_date(day).weekday() == 5)) if home_game(_date(day)) else 0
+
+
+def _date(day: int) -> date:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +63,17 @@ class LocalTime:
     Attributes:
         hour: of the local clock, 0..24. saturday, sunday: share 0..1 of these kinds of day in what people do, a holiday
             counts as Sunday; the rest is the working day's. season: phase of the year in radians, 0 at the middle of
-            January (coldest) and π in the middle of July.
+            January (coldest) and π in the middle of July. school_out: share 0..1 of a day without school.
+        football, football_saturday: 1 on the day of a home game in the evening, in the afternoon.
     """
 
     hour: Floats
     saturday: Floats
     sunday: Floats
     season: Floats
+    school_out: Floats
+    football: Floats
+    football_saturday: Floats
 
     @property
     def working(self) -> Floats:
@@ -72,7 +88,7 @@ def local_time(t: Ints) -> LocalTime:
     """Local clock of times in epoch ms, any shape."""
     if t.size == 0:
         empty = np.zeros(t.shape)
-        return LocalTime(empty, empty, empty, empty)
+        return LocalTime(empty, empty, empty, empty, empty, empty, empty)
     first = int(t.min()) // HOUR_MS
     offsets = np.array([_eased_offset_ms(hour) for hour in range(first, int(t.max()) // HOUR_MS + 2)])
     at, within = np.divmod(t - first * HOUR_MS, HOUR_MS)
@@ -87,15 +103,24 @@ def local_time(t: Ints) -> LocalTime:
     after = passed * passed * (3 - 2 * passed)
     before = days - (hour < 12)
     first = int(before.min())
-    kinds = np.array([_day_kind(day) for day in range(first, int(before.max()) + 2)])
+    span = range(first, int(before.max()) + 2)
+    kinds = np.array([_day_kind(day) for day in span])
+    games = np.array([_game(day) for day in span])[days - first]
 
-    def share_of(kind: int) -> Floats:
-        is_kind = (kinds == kind).astype(np.float64)
+    def passing(is_kind: Floats) -> Floats:
         was = is_kind[before - first]
         return np.asarray(was + (is_kind[before - first + 1] - was) * after, dtype=np.float64)
 
     season = (t / DAY_MS - 14.0) * (2 * np.pi / 365.2425)
-    return LocalTime(np.asarray(hour, dtype=np.float64), share_of(1), share_of(2), season)
+    return LocalTime(
+        np.asarray(hour, dtype=np.float64),
+        passing((kinds == 1).astype(np.float64)),
+        passing((kinds == 2).astype(np.float64)),
+        season,
+        passing(np.array([_no_school(day) for day in span], dtype=np.float64)),
+        (games == 1).astype(np.float64),
+        (games == 2).astype(np.float64),
+    )
 
 
 def bump(hour: Floats, centre: float, width: float) -> Floats:

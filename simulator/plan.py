@@ -21,7 +21,7 @@ SUBSTATIONS = ("Harrow Lane", "Lenwick", "Castle Meadow", "Abbot's Way", "Quarry
 
 TRAFFIC = ("traffic.flow", "traffic.speed", "traffic.occupancy")
 AIR = ("air.no2", "air.pm25", "air.pm10", "air.o3")
-ENERGY = ("energy.active_power", "energy.energy_import")
+ENERGY = ("energy.active_power", "energy.energy_import", "energy.voltage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,14 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """An energy meter and the kind of customer behind it (a row of ``simulator.energy.KINDS``)."""
+    """An energy meter and the kind of customer behind it (a row of ``simulator.energy.KINDS``).
+
+    ``main`` is the row of the main feeder that supplies it and measures it too; None for a main feeder itself.
+    """
 
     sensor: Sensor
     customer: str
+    main: int | None = None
 
 
 @dataclass(frozen=True)
@@ -226,8 +230,10 @@ def _place_meters(seed: int, count: int) -> tuple[Meter, ...]:
     meters: list[Meter] = []
     for at, (substation, share) in enumerate(zip(SUBSTATIONS, per_area, strict=True)):
         angle = 2 * pi * (at + 0.3) / len(SUBSTATIONS)
+        main = len(meters)
         for k in range(share):
             customer, what, rated = _CUSTOMERS[k % len(_CUSTOMERS)]
+            main = len(meters) if customer == "substation" else main
             name = f"meter-{len(meters) + 1:03d}"
             reach = 1.5 + 0.7 * noise.fraction(name, 0)
             turn = angle + 0.8 * (noise.fraction(name, 1) - 0.5)
@@ -236,7 +242,7 @@ def _place_meters(seed: int, count: int) -> tuple[Meter, ...]:
             area = _area(f"substation-{_slug(substation)}", k + 1, share)
             place = f"{substation} substation, {what} {k + 1}"
             sensor = Sensor(name, area, lat, lon, 60.0, place, f"{name}-panel", rated_kw=float(rated_kw))
-            meters.append(Meter(sensor, customer))
+            meters.append(Meter(sensor, customer, None if customer == "substation" else main))
     return tuple(meters)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,12 @@ from domain.sensors import Sensor
 from domain.times import MINUTE_MS
 from simulator.air import Air
 from simulator.energy import Energy
-from simulator.events import AirEvent, EnergyEvent, TrafficEvent
-from simulator.faults import Column, SensorFault
+from simulator.instrument import Column, SensorFault
 from simulator.noise import Noise, keys_of
 from simulator.plan import AIR, ENERGY, TRAFFIC, Town
 from simulator.script import QUIET, Script
 from simulator.traffic import Traffic
+from simulator.world_event import AirEvent, EnergyEvent, TrafficEvent
 
 _HELD_MS = 10 * MINUTE_MS  # a fault that holds a value looks back this far for it
 _HELD_KEPT = 1_000
@@ -82,7 +83,7 @@ class City:
         events = script.events(start, end)
         loops = [site.sensor for site in town.loops]
         t, inside = self._grid(loops, start, end)
-        values = self._traffic.readings(t, [event for event in events if isinstance(event, TrafficEvent)])
+        values = self._traffic.readings(t, partial(_on_roads, script))
         blocks = [_Block(loops, t, inside, dict(zip(TRAFFIC, values, strict=True)))]
         for slow in (False, True):
             rows = np.flatnonzero(self._slow == slow)
@@ -94,8 +95,8 @@ class City:
         meters = [site.sensor for site in town.meters]
         t, inside = self._grid(meters, start, end)
         active = [event for event in events if isinstance(event, EnergyEvent)]
-        power, counter = self._energy.readings(t, active, script.energy_events(end))
-        blocks.append(_Block(meters, t, inside, dict(zip(ENERGY, (power, counter), strict=True))))
+        measured = self._energy.readings(t, active, script.energy_events(end))
+        blocks.append(_Block(meters, t, inside, dict(zip(ENERGY, measured, strict=True))))
         return blocks
 
     def _grid(self, sensors: Sequence[Sensor], start: int, end: int) -> tuple[Ints, NDArray[np.bool_]]:
@@ -114,20 +115,25 @@ class City:
         """What is reported for each series of a sensor with faults."""
         columns = []
         mine = block.inside[row]
+        others = {quantity: values[row][mine] for quantity, values in block.values.items()}
         for quantity, values in block.values.items():
             name = f"{block.sensors[row].sensor}/{quantity}"
             t, x = block.t[row][mine], values[row][mine]
-            for fault in faults:
-                if fault.reaches(name) and len(t):
-                    t, x = self._apply(fault, name, t, x, script)
+            reaching = [fault for fault in faults if fault.reaches(name)]
+            for k, fault in enumerate(reaching):
+                if len(t):
+                    t, x = self._apply(fault, name, t, x, others if k == 0 else {}, script)
             columns.append((name, t, x))
         return columns
 
-    def _apply(self, fault: SensorFault, name: str, t: Ints, x: Floats, script: Script) -> tuple[Ints, Floats]:
+    def _apply(
+        self, fault: SensorFault, name: str, t: Ints, x: Floats, others: dict[str, Floats], script: Script
+    ) -> tuple[Ints, Floats]:
         acting = (t >= fault.start) & (t < fault.end)
         if not acting.any():
             return t, x
-        told = fault.apply(Column(name, t[acting], x[acting], self._held_before(fault, name, script)))
+        beside = {quantity: values[acting] for quantity, values in others.items()}
+        told = fault.apply(Column(name, t[acting], x[acting], self._held_before(fault, name, script), beside))
         t, x = np.concatenate([t[~acting], told.t]), np.concatenate([x[~acting], told.x])
         order = np.argsort(t, kind="stable")
         return t[order], x[order]
@@ -144,6 +150,10 @@ class City:
                     if one.sensor == sensor:
                         self._held[key] = float(block.values[quantity][row][block.inside[row]][-1])
         return self._held[key]
+
+
+def _on_roads(script: Script, start: int, end: int) -> Sequence[TrafficEvent]:
+    return [event for event in script.events(start, end) if isinstance(event, TrafficEvent)]
 
 
 def phases(seed: int, sensors: Sequence[Sensor]) -> Ints:
