@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec
 
+import typer
+
 P = ParamSpec("P")
 
 
@@ -20,5 +22,17 @@ def line_by_line(command: Callable[P, int | None]) -> Callable[P, int | None]:
         except BadFile as error:
             print("\n".join(error.lines), file=sys.stderr)
             return 2
+
+    return run
+
+
+def exit_code(command: Callable[P, int | None]) -> Callable[P, None]:
+    """A command without settings whose exit code is what it returns."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        code = command(*args, **kwargs)
+        if code:
+            raise typer.Exit(code)
 
     return run

@@ -61,9 +61,7 @@ def deliver(file: Path, settings: Settings, pace: Pace, as_json: bool) -> int:
     return tally.code
 
 
-def _with_faults(
-    file: Path, settings: Settings, pace: Pace, inject: Path, truth: Path | None, as_json: bool
-) -> int:
+def _with_faults(file: Path, settings: Settings, pace: Pace, inject: Path, truth: Path | None, as_json: bool) -> int:
     from connectors.tables_in import read_readings
     from service.injecting import injector_for, write_label_tables
 

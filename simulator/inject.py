@@ -8,10 +8,10 @@ import numpy as np
 
 from domain.readings import Floats, Ints, Readings
 from domain.sensors import Sensor
-from domain.times import DAY_MS
+from domain.times import DAY_MS, format_time
 from simulator.geometry import lay_out
 from simulator.instrument import Column, SensorFault
-from simulator.kinds import KINDS
+from simulator.kinds import KINDS, Item
 from simulator.plan import NEIGHBOURHOODS, Town
 from simulator.scenario import made
 from simulator.scenario_checks import check_together
@@ -127,7 +127,7 @@ class Injector:
         if not acting.any():
             return t, x
         held = self._held.setdefault((number, name), _held(t, x, fault.start, before))
-        sensor, _, quantity = name.partition("/")
+        sensor = name.partition("/")[0]
         others = {
             other.partition("/")[2]: values[acting]
             for other, (times, values) in columns.items()
@@ -143,9 +143,7 @@ class Injector:
         return arrivals(self._town, readings, self._transport, 0)
 
 
-def _check_targets(
-    problems: Problems, town: Town, items: Sequence[tuple[Step, SensorFault | TransportFault]], recording: Recording
-) -> None:
+def _check_targets(problems: Problems, town: Town, items: Sequence[tuple[Step, Item]], recording: Recording) -> None:
     for step, item in items:
         whole = [sensor.area for sensor in town.sensors]
         places = whole if KINDS[step.kind].cause == "transport" else [*(s.sensor for s in town.sensors), *town.series]
@@ -156,7 +154,7 @@ def _check_targets(
         elif not item.truth(town).series:
             problems.add(step.line, "target", step.target, f"measures nothing that {step.kind} could change")
         if item.start > recording.last or item.end <= recording.first:
-            problems.add(step.line, "at", "", "nothing was recorded in this time")
+            problems.add(step.line, "at", format_time(item.start), "nothing was recorded in this time")
 
 
 def _columns(chunk: Readings) -> dict[str, tuple[Ints, Floats]]:

@@ -44,9 +44,9 @@ def draw(
         wanted = rates[kind] * (until - since) / DAY_MS
         count = int(wanted) + int(noise.fraction(f"{kind} rest", 0) < wanted % 1)
         for k in range(count):
-            item = _one(noise, kind, k, town, (since, until), taken)
-            if item is not None:
-                found.append(item)
+            one = _one(noise, kind, k, town, (since, until), taken)
+            if one is not None:
+                found.append(one)
     return found
 
 

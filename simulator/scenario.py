@@ -24,7 +24,7 @@ _BYTES_MAX = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``days`` includes the quiet days at the beginning, in which a detector learns what is usual; ``file`` as given."""
+    """``days`` includes the quiet days at the beginning, in which a detector learns; ``file`` as given."""
 
     name: str
     file: str

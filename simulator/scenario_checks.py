@@ -26,8 +26,9 @@ def check_places(problems: Problems, town: Town, items: Steps, span: tuple[int, 
             wanted = f"{step.kind} needs a {' or a '.join(kind.targets)} of {town.name}"
             problems.add(step.line, "target", step.target, wanted + nearest(step.target, sorted(places)))
         if not span[0] <= item.start < item.end <= span[1]:
-            reason = f"{format_time(item.start)} to {format_time(item.end)} is not within the scenario, which goes from "
-            problems.add(step.line, "at", "", reason + f"{format_time(span[0])} to {format_time(span[1])}")
+            reason = f"lasts until {format_time(item.end)}, which is not within the scenario: it goes from "
+            whole = f"{format_time(span[0])} to {format_time(span[1])}"
+            problems.add(step.line, "at", format_time(item.start), reason + whole)
 
 
 def check_together(problems: Problems, town: Town, items: Steps) -> None:
@@ -50,7 +51,7 @@ def _why_not(one: str, other: str) -> str:
     same_cause = KINDS[one].cause == KINDS[other].cause
     for alone in _ALONE:
         if same_cause and alone in (one, other):
-            return f"cannot be together with {other if one == alone else alone} and {alone}"
+            return f"{one} and {other} exclude each other"
     return f"{one} and {other} exclude each other" if frozenset({one, other}) in _EXCLUDED else ""
 
 

@@ -123,19 +123,6 @@ def lines(due: Arrivals) -> Iterator[str]:
         yield f"unreadable,{raw.hex()},\n"
 
 
-def write_tables(play: Play, stretches: Iterable[Arrivals], out: Path, version: str) -> str:
-    """Write ``readings.csv``, ``sensors.csv``, ``links.csv``, ``truth.csv`` and ``scenario.json``; the SHA-256 of the
-    readings. Raises: OSError."""
-    digest = Digest()
-    write_side_tables(play, out)
-    with (out / "readings.csv").open("wb") as file:
-        file.write(HEADER.encode())
-        for _, due in play.steps(stretches, STRETCH_MS):
-            file.write(digest.take(due))
-    write_manifest(play, out, version, digest)
-    return str(digest)
-
-
 def write_side_tables(play: Play, out: Path) -> None:
     """Everything but the readings: sensors, links, truth. Raises: OSError."""
     out.mkdir(parents=True, exist_ok=True)
@@ -147,11 +134,12 @@ def write_side_tables(play: Play, out: Path) -> None:
 def write_manifest(play: Play, out: Path, version: str, digest: Digest) -> None:
     """What the tables are of, and what a score needs to know besides: the span, the sensors, the gates."""
     scenario = play.scenario
+    sums = {name: _sum(out / name) for name in ("sensors.csv", "links.csv", "truth.csv")}
     told: dict[str, Any] = {
         "scenario": scenario.name, "title": scenario.title, "seed": play.seed, "version": version,
         "start": format_time(scenario.start_ms), "end": format_time(scenario.end_ms),
         "sensors": sensors_by_domain(play.town), "readings": digest.readings, "expect": dict(scenario.expect),
-        "sha256": {"readings.csv": str(digest), **{n: _sum(out / n) for n in ("sensors.csv", "links.csv", "truth.csv")}},
+        "sha256": {"readings.csv": str(digest), **sums},
     }  # fmt: skip
     (out / MANIFEST).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 

@@ -74,8 +74,8 @@ class LiveScript:
 
     def add(self, item: WorldEvent | SensorFault | TransportFault) -> None:
         """It has to begin now or later: what has been sent is not changed."""
-        known = (*self._added.world, *self._added.sensors, *self._added.feed)
-        self._added = fixed((*known, item))
+        known = [*self._added.world, *self._added.sensors, *self._added.feed, item]
+        self._added = fixed(known)
         self.revision += 1
 
     def events(self, start: int, end: int) -> Sequence[WorldEvent]:
