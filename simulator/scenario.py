@@ -1,183 +1,141 @@
-"""Named scenarios as data, and a run of one into tidy files with its truth."""
+"""Scenarios: what is to happen in a town of a seed, read from YAML. Shipped ones lie in ``simulator/scenarios``."""
 
-import csv
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from domain.errors import Misconfigured
-from domain.times import DAY_MS, HOUR_MS, MINUTE_MS, format_time
-from simulator.events import Crash, FeederFault, Overload, PollutionEpisode, WorldEvent
-from simulator.faults import CounterReset, Drift, DropOut, Noisy, Offset, SensorFault, Silent, Spikes, Stuck, WrongUnit
-from simulator.plan import Town, plan_town
-from simulator.script import FixedScript, truth
-from simulator.signals import City
-from simulator.transport import Duplicate, Late, OutOfOrder, TransportFault
-from simulator.truth import write_truth
+from domain.times import DAY_MS, format_time
+from simulator import scenario_nodes as nodes
+from simulator.kinds import KINDS, Item
+from simulator.mix import draw
+from simulator.plan import Town
+from simulator.scenario_checks import check_places, check_together
+from simulator.scenario_fields import FAULTS, SCENARIO, MixPart, Step
+from simulator.scenario_nodes import Problems, nearest
+from simulator.script import FixedScript, fixed
 
-_START_MS = 1_772_409_600_000  # Monday 2 March 2026, 00:00 UTC
-_CHUNK_MS = HOUR_MS
-
-Item = WorldEvent | SensorFault | TransportFault
-#: what, on which target, when (minutes after the start of the scenario), for how many minutes, how strong
-Step = tuple[Callable[[str, int, int, float], Item], str, float, float, float]
+FOLDER = Path(__file__).parent / "scenarios"
+START_MS = 1_772_409_600_000  # Monday 2 March 2026, 00:00 UTC
+SIZE = 120
+SEED = 7
+_BYTES_MAX = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``days`` includes the quiet days at the beginning, in which a detector learns what is usual."""
+    """``days`` includes the quiet days at the beginning, in which a detector learns; ``file`` as given."""
 
     name: str
+    file: str
     title: str
+    teaches: str
     days: float
+    start_ms: int = START_MS
+    size: int = SIZE
+    seed: int = SEED
     steps: tuple[Step, ...] = ()
-    size: int = 120
-    start_ms: int = _START_MS
+    mix: MixPart | None = None
+    expect: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def end_ms(self) -> int:
         return self.start_ms + int(self.days * DAY_MS)
 
-    def script(self) -> FixedScript:
-        items = [
-            make(target, self.start_ms + int(at * MINUTE_MS), self.start_ms + int((at + minutes) * MINUTE_MS), strength)
-            for make, target, at, minutes, strength in self.steps
-        ]
-        return FixedScript(
-            tuple(item for item in items if isinstance(item, WorldEvent)),
-            tuple(item for item in items if isinstance(item, SensorFault)),
-            tuple(item for item in items if isinstance(item, TransportFault)),
-        )
+    def script(self, town: Town, seed: int) -> FixedScript:
+        """What happens in this town under this seed.
+
+        Raises:
+            BadFile: a step names a place that the town does not have, or steps cannot be at once; every one is told.
+        """
+        problems = Problems(self.file)
+        items = [(step, made(step, self.start_ms)) for step in self.steps]
+        check_places(problems, town, items, (self.start_ms, self.end_ms))
+        problems.check()
+        check_together(problems, town, items)
+        problems.check()
+        written = [item for _, item in items]
+        since = self.mix.since.on(self.start_ms) if self.mix else self.end_ms
+        drawn = draw(self.mix.rates, town, seed, since, self.end_ms, written) if self.mix else []
+        return fixed([*written, *drawn])
 
 
-def _late(target: str, start: int, end: int, strength: float) -> Item:
-    return Late(target, start, end, int(strength * 10 * MINUTE_MS))
+def made(step: Step, origin: int) -> Item:
+    """The thing itself; day 1 begins at ``origin``, epoch ms."""
+    start = step.at.on(origin)
+    return KINDS[step.kind].make(step.target, start, start + step.lasts, step.strength)
 
 
-def _again(target: str, start: int, end: int, strength: float) -> Item:
-    return Duplicate(target, start, end, int(strength * 10 * MINUTE_MS))
+def names() -> list[str]:
+    """The shipped scenarios, by name."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def _shuffled(target: str, start: int, end: int, strength: float) -> Item:
-    return OutOfOrder(target, start, end, int(strength * 10 * MINUTE_MS))
-
-
-def _minute(day: int, clock: str) -> float:
-    """Minutes from the start to a clock time (UTC) of a day counted from 1."""
-    hour, _, minute = clock.partition(":")
-    return (day - 1) * 1_440.0 + int(hour) * 60 + int(minute)
-
-
-_TABLE = (
-    Scenario("quiet-day", "Three ordinary days: nothing should alert", 3),
-    Scenario(
-        "rush-hour-crash", "A crash on the ring road in the evening peak, and one in the next morning's", 4,
-        (
-            (Crash, "loop-010", _minute(3, "17:05"), 35, 0.9),
-            (Crash, "loop-003", _minute(4, "08:10"), 20, 0.8),
-        ),
-    ),
-    Scenario(
-        "pollution-episode", "Smoke over Southfields in the evening, stagnant air over Millbrook the next day", 4,
-        (
-            (PollutionEpisode, "southfields", _minute(3, "18:30"), 150, 0.8),
-            (PollutionEpisode, "millbrook", _minute(4, "11:00"), 90, 0.5),
-        ),
-    ),
-    Scenario(
-        "feeder-fault", "A feeder trips at night, another is overloaded at tea time", 4,
-        (
-            (FeederFault, "substation-lenwick", _minute(3, "02:40"), 25, 1.0),
-            (Overload, "substation-market", _minute(3, "17:30"), 60, 0.8),
-            (FeederFault, "substation-quarry-hill", _minute(4, "13:15"), 12, 0.6),
-        ),
-    ),
-    Scenario(
-        "failing-sensors", "Every kind of sensor fault, none of them an event in the town", 5,
-        (
-            (Stuck, "loop-006", _minute(3, "07:00"), 180, 1.0),
-            (Silent, "loop-020", _minute(3, "09:00"), 90, 1.0),
-            (DropOut, "loop-030", _minute(3, "12:00"), 120, 1.0),
-            (Drift, "air-004/air.no2", _minute(3, "06:00"), 600, 0.8),
-            (Noisy, "air-011/air.pm25", _minute(3, "14:00"), 120, 1.0),
-            (CounterReset, "meter-009", _minute(3, "15:20"), 240, 1.0),
-            (Spikes, "meter-016/energy.active_power", _minute(4, "08:00"), 180, 1.0),
-            (WrongUnit, "loop-041/traffic.speed", _minute(4, "10:00"), 240, 1.0),
-            (Offset, "air-014/air.o3", _minute(4, "11:00"), 300, 1.0),
-            (Stuck, "meter-025/energy.active_power", _minute(4, "16:00"), 200, 1.0),
-            (WrongUnit, "meter-033/energy.active_power", _minute(5, "07:30"), 120, 1.0),
-            (Noisy, "loop-050/traffic.occupancy", _minute(5, "09:00"), 120, 1.0),
-        ),
-    ),
-    Scenario(
-        "busy-day", "A crash, smoke, a tripped feeder, failing sensors and a slow feed on one day", 4,
-        (
-            (Crash, "loop-014", _minute(3, "08:00"), 30, 0.85),
-            (Silent, "loop-045", _minute(3, "10:00"), 60, 1.0),
-            (PollutionEpisode, "eastgate", _minute(3, "12:30"), 80, 0.7),
-            (_late, "ring-north", _minute(3, "14:00"), 40, 1.0),
-            (FeederFault, "substation-harrow-lane", _minute(3, "16:10"), 20, 1.0),
-            (Stuck, "air-002", _minute(3, "17:00"), 150, 1.0),
-            (_again, "priory", _minute(3, "20:00"), 60, 0.5),
-            (_shuffled, "roads-south", _minute(4, "07:30"), 45, 0.5),
-        ),
-    ),
-)  # fmt: skip
-SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _TABLE}
-
-
-def run_to_files(name: str, seed: int, out_dir: Path) -> Path:
-    """Write ``readings.csv``, ``sensors.csv``, ``links.csv`` and ``truth.csv`` of a scenario; returns the folder.
-
-    The same name, seed and version give the same bytes. Readings stand in order of time: files have no transport.
+def load(name_or_file: str) -> Scenario:
+    """A shipped scenario by its name, or one of your own by its file.
 
     Raises:
-        Misconfigured: there is no such scenario, or a step names a place that the town does not have.
+        Misconfigured: there is neither; BadFile: something in the file is wrong, every line of it is told.
     """
-    scenario = SCENARIOS.get(name)
-    if scenario is None:
-        raise Misconfigured(f"no scenario {name}; there are {', '.join(SCENARIOS)}")
-    town = plan_town(seed, scenario.size)
-    script = scenario.script()
-    labels = list(truth(script, town, scenario.start_ms, scenario.end_ms))
-    for label in labels:
-        if not label.series:
-            raise Misconfigured(f"scenario {name}: {town.name} has nothing at {label.place}, where {label.kind} is set")
-    out_dir.mkdir(parents=True, exist_ok=True)
-    write_sensors(out_dir / "sensors.csv", town)
-    write_links(out_dir / "links.csv", town)
-    write_truth(out_dir / "truth.csv", labels)
-    _write_readings(out_dir / "readings.csv", City(town, seed), script, scenario)
-    return out_dir
+    shipped = FOLDER / f"{name_or_file}.yaml"
+    if name_or_file in names():
+        return read(shipped, shipped.name)
+    path = Path(name_or_file)
+    if path.suffix not in (".yaml", ".yml") and not path.exists():
+        raise Misconfigured(f"no scenario {name_or_file}{nearest(name_or_file, names())}")
+    return read(path, name_or_file)
 
 
-def _write_readings(path: Path, city: City, script: FixedScript, scenario: Scenario) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        file.write("time,series,value\n")
-        for start in range(scenario.start_ms, scenario.end_ms, _CHUNK_MS):
-            readings = city.readings(start, min(start + _CHUNK_MS, scenario.end_ms), script)
-            times = {t: format_time(t) for t in set(readings.t.tolist())}
-            columns = zip(readings.t.tolist(), readings.i.tolist(), readings.x.tolist(), strict=True)
-            file.writelines(f"{times[t]},{readings.series[i]},{x:.12g}\n" for t, i, x in columns)
+def shipped() -> list[Scenario]:
+    """All that 'simulate list' names."""
+    return [load(name) for name in names()]
 
 
-_SENSOR_COLUMNS = (
-    "sensor", "area", "lat", "lon", "interval_s", "place", "asset", "road_class", "free_flow_speed", "rated_kw",
-)  # fmt: skip
+def read(path: Path, called: str) -> Scenario:
+    """Raises: as :func:`load`."""
+    problems = Problems(called)
+    node = nodes.root(read_text(path), problems)
+    found = (nodes.mapping(problems, "scenario", node, SCENARIO) if node is not None else None) or {}
+    start = found.get("start")
+    if start is not None and start.ms % DAY_MS:
+        problems.add(1, "start", format_time(start.ms), "must be midnight UTC")
+    problems.check()
+    given = {name: found[name] for name in ("size", "seed", "mix", "expect") if name in found}
+    return Scenario(
+        path.stem,
+        called,
+        found["title"],
+        found["teaches"],
+        found["days"],
+        START_MS if start is None else start.ms,
+        steps=tuple(found.get("events", ())),
+        **given,
+    )
 
 
-def write_sensors(path: Path, town: Town) -> None:
-    """The sensors table; empty where a column does not apply."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(_SENSOR_COLUMNS)
-        for sensor in town.sensors:
-            rows.writerow(["" if (cell := getattr(sensor, column)) is None else cell for column in _SENSOR_COLUMNS])
+def read_faults(path: Path) -> tuple[Step, ...]:
+    """The faults that are to be put onto a recording. Raises: as :func:`load`; an event of the town is told too."""
+    problems = Problems(str(path))
+    node = nodes.root(read_text(path), problems)
+    found = (nodes.mapping(problems, "faults", node, FAULTS) if node is not None else None) or {}
+    for step in found.get("events", ()):
+        if KINDS[step.kind].cause == "world":
+            reason = "happens in the town: only faults of sensors and of transport can be put onto a recording"
+            problems.add(step.line, "kind", step.kind, reason)
+    problems.check()
+    return tuple(found["events"])
 
 
-def write_links(path: Path, town: Town) -> None:
-    """The road graph."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("from", "to", "metres"))
-        rows.writerows((link.source, link.target, link.metres) for link in town.links)
+def read_text(path: Path) -> str:
+    """Raises: Misconfigured: it cannot be read, is too long or is no UTF-8."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_BYTES_MAX + 1)
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
+    if len(raw) > _BYTES_MAX:
+        raise Misconfigured(f"{path} is longer than {_BYTES_MAX >> 20} MiB")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{path} is not UTF-8: byte {error.start}") from None

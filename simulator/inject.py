@@ -1,0 +1,181 @@
+"""Labelled faults put onto a recording: the same kinds as in the simulated town, on readings that are real."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from domain.readings import Floats, Ints, Readings
+from domain.sensors import Sensor
+from domain.times import DAY_MS, format_time
+from simulator.geometry import lay_out
+from simulator.instrument import Column, SensorFault
+from simulator.kinds import KINDS, Item
+from simulator.plan import NEIGHBOURHOODS, Town
+from simulator.scenario import made
+from simulator.scenario_checks import check_together
+from simulator.scenario_fields import Step
+from simulator.scenario_nodes import Problems, nearest
+from simulator.transport import Arrivals, TransportFault, arrivals
+from simulator.truth import Truth
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a recording holds: its series, and the first and last time (epoch ms)."""
+
+    series: tuple[str, ...]
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, chunks: Iterable[Readings]) -> "Recording":
+        """One pass over it; an empty one has no series."""
+        names: dict[str, None] = {}
+        first, last = None, 0
+        for chunk in chunks:
+            names.update(dict.fromkeys(chunk.series))
+            first = int(chunk.t[0]) if first is None and len(chunk) else first
+            last = max(last, int(chunk.t[-1])) if len(chunk) else last
+        return cls(tuple(names), first or 0, last)
+
+
+class Recorded(Town):
+    """A town of which no more is known than the sensors of a recording."""
+
+    def __init__(self, series: Sequence[str], sensors: Mapping[str, Sensor]) -> None:
+        super().__init__(0, lay_out(0, NEIGHBOURHOODS), (), (), (), [], "the recording")
+        quantities: dict[str, list[str]] = {}
+        for name in series:
+            sensor, _, quantity = name.partition("/")
+            quantities.setdefault(sensor, []).append(quantity)
+        known = [sensors.get(name) or Sensor(name, name) for name in quantities]
+        object.__setattr__(self, "_known", known)
+        object.__setattr__(self, "_quantities", quantities)
+
+    @cached_property
+    def sensors(self) -> list[Sensor]:
+        return list(self._known)  # type: ignore[attr-defined]
+
+    def quantities(self, sensor: Sensor) -> tuple[str, ...]:
+        return tuple(self._quantities[sensor.sensor])  # type: ignore[attr-defined]
+
+
+class Injector:
+    """Faults on their way into a recording."""
+
+    def __init__(self, town: Town, steps: Sequence[Step], recording: Recording, file: str) -> None:
+        """Day 1 of the faults is the day (UTC) of the first reading.
+
+        Raises:
+            BadFile: a fault is on nothing that was recorded, or two exclude each other; every one is told.
+        """
+        self._town = town
+        items = [(step, made(step, recording.first // DAY_MS * DAY_MS)) for step in steps]
+        problems = Problems(file)
+        _check_targets(problems, town, items, recording)
+        problems.check()
+        check_together(problems, town, items)
+        problems.check()
+        self.truths: list[Truth] = [item.truth(town) for _, item in items]
+        self._faults = [item for _, item in items if isinstance(item, SensorFault)]
+        self._transport = [item for _, item in items if isinstance(item, TransportFault)]
+        self._last: dict[str, float] = {}
+        self._held: dict[tuple[int, str], float] = {}
+
+    def played(self, chunks: Iterable[Readings]) -> Iterator[Arrivals]:
+        """What arrives, chunk by chunk of a recording in order of time; the last holds what is still on its way."""
+        waiting: Arrivals | None = None
+        for chunk in chunks:
+            if not len(chunk):
+                continue
+            fresh = self._travelled(self._measured(chunk))
+            waiting = fresh if waiting is None else waiting.merged(fresh)
+            due, waiting = waiting.split(int(chunk.t[-1]) - 1)
+            yield due
+        if waiting is not None:
+            yield waiting
+
+    def _measured(self, chunk: Readings) -> Readings:
+        """What the faulty instruments report instead."""
+        before = dict(self._last)
+        columns = _columns(chunk)
+        told: dict[str, tuple[Ints, Floats]] = {}
+        for number, fault in enumerate(self._faults):
+            for name in columns:
+                if fault.reaches(name):
+                    t, x = told.get(name, columns[name])
+                    told[name] = self._apply(number, fault, name, t, x, columns, before.get(name))
+        for name, (_, x) in columns.items():
+            good = x[~np.isnan(x)]
+            if len(good):
+                self._last[name] = float(good[-1])
+        return _joined(chunk.series, columns | told) if told else chunk
+
+    def _apply(
+        self,
+        number: int,
+        fault: SensorFault,
+        name: str,
+        t: Ints,
+        x: Floats,
+        columns: Mapping[str, tuple[Ints, Floats]],
+        before: float | None,
+    ) -> tuple[Ints, Floats]:
+        acting = (t >= fault.start) & (t < fault.end)
+        if not acting.any():
+            return t, x
+        held = self._held.setdefault((number, name), _held(t, x, fault.start, before))
+        sensor = name.partition("/")[0]
+        others = {
+            other.partition("/")[2]: values[acting]
+            for other, (times, values) in columns.items()
+            if other.partition("/")[0] == sensor and other != name and np.array_equal(times, t)
+        }
+        column = fault.apply(Column(name, t[acting], x[acting], held, others))
+        return np.concatenate([t[~acting], column.t]), np.concatenate([x[~acting], column.x])
+
+    def _travelled(self, readings: Readings) -> Arrivals:
+        """As it arrives. A recording without transport faults arrives when it was measured."""
+        if not self._transport:
+            return Arrivals(readings.t, readings)
+        return arrivals(self._town, readings, self._transport, 0)
+
+
+def _check_targets(problems: Problems, town: Town, items: Sequence[tuple[Step, Item]], recording: Recording) -> None:
+    for step, item in items:
+        whole = [sensor.area for sensor in town.sensors]
+        places = whole if KINDS[step.kind].cause == "transport" else [*(s.sensor for s in town.sensors), *town.series]
+        if step.target not in places:
+            wanted = "area" if KINDS[step.kind].cause == "transport" else "sensor or series"
+            reason = f"no such {wanted} was recorded{nearest(step.target, sorted(set(places)))}"
+            problems.add(step.line, "target", step.target, reason)
+        elif not item.truth(town).series:
+            problems.add(step.line, "target", step.target, f"measures nothing that {step.kind} could change")
+        if item.start > recording.last or item.end <= recording.first:
+            problems.add(step.line, "at", format_time(item.start), "nothing was recorded in this time")
+
+
+def _columns(chunk: Readings) -> dict[str, tuple[Ints, Floats]]:
+    order = np.argsort(chunk.i, kind="stable")
+    rows, starts = np.unique(chunk.i[order], return_index=True)
+    parts = zip(rows, np.split(order, starts[1:]), strict=True)
+    return {chunk.series[row]: (chunk.t[part], chunk.x[part]) for row, part in parts}
+
+
+def _joined(series: Sequence[str], columns: Mapping[str, tuple[Ints, Floats]]) -> Readings:
+    row_of = {name: row for row, name in enumerate(series)}
+    i = np.concatenate([np.full(len(t), row_of[name], np.int32) for name, (t, _) in columns.items()])
+    t = np.concatenate([t for t, _ in columns.values()])
+    x = np.concatenate([x for _, x in columns.values()])
+    order = np.argsort(t, kind="stable")
+    return Readings(list(series), i[order], t[order], x[order])
+
+
+def _held(t: Ints, x: Floats, start: int, before: float | None) -> float:
+    """The last good value before a fault; where there is none, the first of all."""
+    good = x[(t < start) & ~np.isnan(x)]
+    if len(good):
+        return float(good[-1])
+    return float(x[0]) if before is None else before
