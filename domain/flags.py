@@ -35,6 +35,15 @@ class Test(IntFlag):
     PHYSICS = 2048
     COUNTER = 4096
     MISSING = 8192
+    DROPOUT = 1 << 14  # zeros where there is something to measure
+    NOISE = 1 << 15  # scatters far more than it ever did
+    LEVEL = 1 << 16  # stepped away from its usual level and stays there
+    DRIFT = 1 << 17  # has crept away from its usual level
+    COUNTER_DIP = 1 << 18  # a lower count for a moment
+    COUNTER_RESET = 1 << 19  # starts again at about zero
+    COUNTER_ROLLOVER = 1 << 20  # wrapped at the end of the register
+    COUNTER_SWAP = 1 << 21  # goes on from another count: another meter
+    UNIT = 1 << 22  # off by the factor of another unit
 
 
 # Index = flag, value = rank in the roll-up 4 > 3 > 1 > 2 > 9; unknown flags rank lowest.

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.readings import Flags
+from domain.readings import Flags, Floats
 from domain.scores import Judged, Scores
 from models.series_spec import SeriesSpec
 
@@ -45,5 +45,9 @@ class QualityTests(Stateful, Protocol):
 
     def ensure(self, specs: Sequence[SeriesSpec]) -> None: ...
 
-    def check(self, readings: Judged) -> tuple[Flags, NDArray[np.uint32]]:
-        """Flag and failed tests of each reading, to be combined with those it already has."""
+    def check(self, readings: Judged) -> tuple[Flags, NDArray[np.uint32], Judged]:
+        """Flag and failed tests of each reading, to be combined with those it already has; and what is now known of
+        earlier readings, by (row, t), to be added to theirs."""
+
+    def slow_residual(self) -> Floats:
+        """``float64[rows]``: how far each series has been from its usual course of late, in its own scatter."""

@@ -1,9 +1,9 @@
-"""The quality tests of single series and of sensors: QARTOD tests plus counters and the physics inside a sensor.
+"""The quality tests of single series and of sensors: QARTOD tests, counters, the shape of a series, physics.
 
-A sensor that is broken is no event in the city: these flags keep its readings from being learned, and make the finding
-a quality one. Limits stand in :mod:`models.quality_limits`; what is learned is learned per series. The verdict on a
-reading is given when it arrives and does not depend on how readings are cut into frames, the physics apart, which
-compares what comes in one frame.
+A sensor that is broken is no event in the city: these flags name it, and make the finding a quality one. Limits stand in
+:mod:`models.quality_limits`; what is learned is learned per series. The verdict on a reading does not depend on how
+readings are cut into frames; a later reading may revise it (a spike is known when the next reading has come back, and
+physics when the other quantity has arrived).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,35 +14,35 @@ from numpy.typing import NDArray
 
 from domain.errors import Rejected
 from domain.flags import Flag, Test
-from domain.readings import Flags, Floats
+from domain.readings import Flags, Floats, Ints
 from domain.scores import Judged
 from models import quality_steps as steps
 from models.contract import Payload
-from models.physics import PairedRows
-from models.quality_limits import RATE_PER_MINUTE, RATED_MARGIN, CounterLimits, FlatLimits, SpikeLimits
+from models.quality_limits import RATE_PER_MINUTE, RATED_MARGIN, CounterLimits, FlatLimits, ShapeLimits, user_span
+from models.quality_shape import Shape
 from models.rounds import rounds
 from models.series_spec import SeriesSpec
+
+Mask = NDArray[np.bool_]
 
 
 class QualityTests:
     """Flags readings of one area; rows are those of ``ensure``. Fulfils :class:`models.contract.QualityTests`."""
 
     kind: ClassVar[str] = "quality"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __init__(
         self,
-        spike: SpikeLimits = SpikeLimits(),  # noqa: B008  frozen values
+        shape: ShapeLimits = ShapeLimits(),  # noqa: B008  frozen values
         flat: FlatLimits = FlatLimits(),  # noqa: B008
         counters: CounterLimits = CounterLimits(),  # noqa: B008
     ) -> None:
-        self._spike, self._flat, self._counters = spike, flat, counters
+        self._flat, self._counters = flat, counters
         self._state: Floats = np.zeros((steps.LINES, 0))
-        self._pairs = PairedRows()
-        self._lower: Floats = np.empty(0)
-        self._upper: Floats = np.empty(0)
+        self._shape = Shape(shape)
+        self._span: Floats = np.empty((4, 0))  # sensor span and user span: lower, upper
         self._rated: Floats = np.empty(0)
-        self._rated_limit: Floats = np.empty(0)
         self._rate_limit: Floats = np.empty(0)
         self._cumulative = np.empty(0, dtype=bool)
 
@@ -50,42 +50,45 @@ class QualityTests:
         more = len(specs) - self._state.shape[1]
         if more > 0:
             self._state = np.concatenate([self._state, np.zeros((steps.LINES, more))], axis=1)
-        new = specs[len(self._lower) :]
+        new = specs[len(self._rated) :]
         if not new:
             return
-        self._pairs.ensure(specs)
+        self._shape.ensure(len(specs))
         rated = np.array([np.nan if spec.sensor.rated_kw is None else spec.sensor.rated_kw for spec in new])
         power = np.array([spec.quantity.name == "energy.active_power" for spec in new])
-        self._lower = np.append(self._lower, [spec.quantity.lower for spec in new])
-        self._upper = np.append(self._upper, [spec.quantity.upper for spec in new])
+        user = np.array([user_span(spec.quantity, spec.sensor) for spec in new]).T
+        limit = np.where(power & np.isfinite(rated), RATED_MARGIN * rated, np.inf)
+        user = np.array([np.maximum(user[0], -limit), np.minimum(user[1], limit)])
+        sensor = np.array([(spec.quantity.lower, spec.quantity.upper) for spec in new]).T
+        self._span = np.concatenate([self._span, np.concatenate([sensor, user])], axis=1)
         self._rated = np.append(self._rated, rated)
-        self._rated_limit = np.append(self._rated_limit, np.where(power, RATED_MARGIN * rated, np.nan))
         self._rate_limit = np.append(
             self._rate_limit, [RATE_PER_MINUTE.get(spec.quantity.name, np.nan) for spec in new]
         )
         self._cumulative = np.append(self._cumulative, [spec.quantity.cumulative for spec in new])
 
-    def check(self, readings: Judged) -> tuple[Flags, NDArray[np.uint32]]:
-        """Flag and failed tests of each reading, to be combined with those it already has."""
+    def check(self, readings: Judged) -> tuple[Flags, NDArray[np.uint32], Judged]:
+        """Flag and failed tests of each reading, to be combined with those it already has.
+
+        Third, what these readings say of earlier ones: (row, t) with the flag and tests to be added, values NaN.
+        """
         n = len(readings)
         flag = np.full(n, Flag.GOOD, np.uint8)
         tests = np.zeros(n, np.uint32)
         row, x = readings.row, readings.x
-        outside = (x < self._lower[row]) | (x > self._upper[row])
-        over = np.abs(x) > self._rated_limit[row]
+        lower, upper, user_lower, user_upper = self._span[:, row]
+        outside = (x < lower) | (x > upper)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            self._in_order(readings, ~outside & np.isfinite(x), flag, tests)
-        for where, verdict, test in (
-            (self._pairs.contradicted(readings), Flag.SUSPECT, Test.PHYSICS),
-            (over, Flag.SUSPECT, Test.GROSS_RANGE),
-            (outside, Flag.FAIL, Test.GROSS_RANGE),
-        ):
+            earlier = self._in_order(readings, ~outside & np.isfinite(x), flag, tests)
+        for where, verdict in (((x < user_lower) | (x > user_upper), Flag.SUSPECT), (outside, Flag.FAIL)):
             flag[where] = np.maximum(flag[where], np.uint8(verdict))
-            tests[where] |= np.uint32(test)
-        return flag, tests
+            tests[where] |= np.uint32(Test.GROSS_RANGE)
+        return flag, tests, earlier
 
-    def _in_order(self, readings: Judged, usable: NDArray[np.bool_], flag: Flags, tests: NDArray[np.uint32]) -> None:
+    def _in_order(self, readings: Judged, usable: Mask, flag: Flags, tests: NDArray[np.uint32]) -> Judged:
         chosen = np.flatnonzero(usable)
+        before = np.full(self._state.shape[1], -1, np.intp)  # position of the last reading of each row in this call
+        earlier = []
         for turn in rounds(readings.row[chosen]):
             at = chosen[turn]
             row = readings.row[at]
@@ -100,16 +103,25 @@ class QualityTests:
                 tests[at],
             )
             state = self._state[:, row]
-            steps.spike_and_rate(columns, state, self._spike)
+            steps.rate_of_change(columns, state)
             if columns.cumulative.any():
                 steps.counter(columns, state, self._counters)
+            spike, surely = self._shape.judge(columns, state)
+            if spike.any():
+                earlier.append(_prove(spike, surely, row, state[steps.T], before, flag, tests))
             steps.flat_line(columns, state, self._flat)
             steps.remember(columns, state)
             self._state[:, row] = state
             flag[at], tests[at] = columns.flag, columns.tests
+            before[row] = at
+        return _joined(earlier)
+
+    def slow_residual(self) -> Floats:
+        """``float64[rows]``: how far each series has been from its usual course over about a day, in its own scatter."""
+        return self._shape.residual()
 
     def snapshot(self) -> Payload:
-        return {"state": self._state.copy()}
+        return {"state": self._state.copy(), "shape": self._shape.snapshot()}
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         """What is declared of the series comes back with ``ensure``. Raises: Rejected: a state of another shape."""
@@ -117,3 +129,24 @@ class QualityTests:
         if state.ndim != 2 or len(state) != steps.LINES:
             raise Rejected("state", str(state.shape), "not a state of the quality tests")
         self._state = state
+        self._shape.restore(payload["shape"])
+
+
+def _prove(
+    spike: Mask, surely: Mask, row: NDArray[np.int32], t: Floats, before: NDArray[np.intp], flag: Flags,
+    tests: NDArray[np.uint32],
+) -> tuple[NDArray[np.int32], Ints, Flags]:  # fmt: skip
+    """Raise the flag of spikes that are in this call; returns (row, t, flag) of those that came before it."""
+    verdict = np.where(surely, np.uint8(Flag.FAIL), np.uint8(Flag.SUSPECT)).astype(np.uint8)
+    place = before[row]
+    here, gone = spike & (place >= 0), spike & (place < 0)
+    flag[place[here]] = np.maximum(flag[place[here]], verdict[here])
+    tests[place[here]] |= np.uint32(Test.SPIKE)
+    return row[gone], np.rint(t[gone] * 1_000).astype(np.int64), verdict[gone]
+
+
+def _joined(parts: list[tuple[NDArray[np.int32], Ints, Flags]]) -> Judged:
+    if not parts:
+        return Judged.empty()
+    row, t, flag = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Judged(row, t, np.full(len(row), np.nan), flag, np.full(len(row), Test.SPIKE, np.uint32))

@@ -1,5 +1,6 @@
 """Thresholds of the quality tests, each with where it comes from. Durations in seconds."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -7,7 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.quantities import Quantity
 from domain.readings import Floats
+from domain.sensors import Sensor
 
 #: Suspect above rated power times this: connected capacity with the usual overload margin (domain facts, section 3).
 RATED_MARGIN: Final = 1.2
@@ -20,7 +23,39 @@ RATE_PER_MINUTE: Final = {
     "air.pressure": 0.5,
     "air.wind_speed": 20.0,
 }
+#: Where energy registers wrap, in kWh: five to seven decimal digits, and the 23-bit watt-hour register (domain facts,
+#: section 3: rollover at 838,860.7 Wh, counted in tenths).
+REGISTER_ENDS: Final = (838.8607, 8_388.607, 99_999.9, 999_999.9, 9_999_999.9)
 RATE_GAP_S_MAX: Final = 600.0  # after a longer gap a rate says nothing (QARTOD: undefined after a gap)
+
+
+#: User span (QARTOD gross range, flag 3): outside it a reading is possible but not usual. The sensors table overrides it
+#: per sensor by the columns ``user_min`` and ``user_max`` (in the unit of the quantity, for all of the sensor's series).
+USER_SPAN: Final = {
+    "traffic.flow": (0.0, 12_500.0),  # six lanes at the PeMS capacity of 2,076 veh/h
+    "traffic.speed": (0.0, 180.0),  # twice the usual limits of 90 km/h and less
+    "air.no2": (-10.0, 1_065.0),  # five times and more the DAQI's top band (Defra 2013)
+    "air.pm10": (-10.0, 2_000.0),
+    "air.pm25": (-10.0, 1_000.0),
+    "air.o3": (-10.0, 500.0),
+    "air.so2": (-10.0, 2_000.0),
+    "air.co": (-1.0, 50.0),
+    "air.temperature": (-40.0, 50.0),  # WMO-No. 8 range of use
+    "energy.frequency": (49.5, 50.5),  # ±1 %, domain facts, section 3
+}
+
+
+def user_span(quantity: Quantity, sensor: Sensor) -> tuple[float, float]:
+    """Lower and upper end of the user span of a series; infinite where there is none."""
+    lower, upper = USER_SPAN.get(quantity.name, (-math.inf, math.inf))
+    return _number(sensor.extra.get("user_min"), lower), _number(sensor.extra.get("user_max"), upper)
+
+
+def _number(text: str | None, default: float) -> float:
+    try:
+        return float(text) if text and text.strip() else default
+    except ValueError:
+        return default
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +67,36 @@ class FlatLimits:
     readings: float = 6.0
     times_longest: float = 1.5
     seconds: float = 1_800.0
-    zero_seconds: float = 21_600.0  # nothing flows at night, and no sun shines: zero is waited for longer
+    zero_readings: float = 3.0  # zero is no usual value where it has not come in longer runs before
+    zero_seconds: float = 900.0
     runs_first: float = 20.0  # runs a series must have shown: one that hardly ever changes cannot be stuck
     learned_s: float = 86_400.0  # history before the first verdict
     zero_learned_s: float = 3 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class SpikeLimits:
-    """A single value away from both values before it by more than the series' own jumps explain.
-
-    The tail of the jumps is learned; ``false_per_week`` sets the evidence needed, ``times_largest`` guards series
-    whose jumps are too few to know their tail.
+class ShapeLimits:
+    """Spike, step, noise and drift in units of the series' own scatter at that hour of day; each must also exceed
+    what the series itself has shown, a record that fades within weeks. Multiples: ``benchmarks/quality/faults.py``, the
+    design half of its series, at well under one alert per sensor-week; the spike rule itself is QARTOD's.
     """
 
-    false_per_week: float = 0.02
-    times_largest: float = 2.0
-    largest_memory_s: float = 7 * 86_400.0
-    learned_s: float = 86_400.0
-    learned_readings: float = 50.0
+    spike: float = 4.0  # |x[n−1] − (x[n] + x[n−2]) / 2|, in mean changes from reading to reading
+    spike_fail: float = 12.0
+    spike_record: float = 1.25
+    noise: float = 2.4  # median of the last eight such differences
+    noise_record: float = 1.1
+    step: float = 14.0  # median of three readings against the three before
+    step_record: float = 1.1
+    drift: float = 1.5  # running mean of the residual over a day, in mean residuals at that hour
+    drift_record: float = 1.0
+    attenuated: float = 0.5  # of the smallest mean change ever shown
+    climatology: float = 8.0  # mean residuals at that hour (QARTOD climatology test; about 6 sigma)
+    record_memory_s: float = 30 * 86_400.0
+    learned_s: float = 7 * 86_400.0  # history before the first verdict of a slow series,
+    learned_fast_s: float = 3 * 86_400.0  # and of one that has shown `learned_many` readings by then
+    learned_readings: float = 100.0
+    learned_many: float = 400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +112,52 @@ class CounterLimits:
     rebase_readings: float = 3.0  # consistent readings after which a lower count is taken for the new register
 
 
-Predicate = Callable[[Floats, Floats], NDArray[np.bool_]]
+#: Readings of one sensor stamped within so much of each other are of one time. Series of up to one reading a second have
+#: at most one partner within it, so that the order of arrival cannot matter.
+TOGETHER_MS: Final = 499
+
+Predicate = Callable[..., NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Two quantities of one sensor at one time that contradict each other where ``broken(first, second)``."""
+class Law:
+    """Quantities of one sensor at one time that contradict each other where ``broken(values of each…)``."""
 
-    first: str
-    second: str
+    quantities: tuple[str, ...]
     broken: Predicate
-    flags_first: bool
-    flags_second: bool
+    flags: tuple[bool, ...]  # which of them become suspect
     source: str
 
 
-PAIRS: Final = (
-    Pair("traffic.flow", "traffic.occupancy", lambda flow, occ: (flow == 0) & (occ > 0.02) & (occ < 0.9), True, True,
-         "PeMS 'Intermittent': flow 0 with occupancy; above 0.9 a vehicle stands on the loop"),
-    Pair("traffic.flow", "traffic.occupancy", lambda flow, occ: (flow > 240) & (occ == 0), True, True,
-         "PeMS 'Intermittent': occupancy 0 with flow; below 4 vehicles a minute occupancy may round to 0"),
-    Pair("traffic.flow", "traffic.speed", lambda flow, speed: (flow == 0) & (speed > 0), False, True,
-         "no vehicle, no speed: a free-flow default such as UTMC's 50 km/h is not a measurement"),
-    Pair("traffic.flow", "traffic.speed", lambda flow, speed: (flow > 240) & (speed == 0), True, True,
-         "flow is density × speed"),
-    Pair("air.pm25", "air.pm10", lambda fine, coarse: fine > 1.15 * coarse + 5.0, True, True,
-         "PM2.5 is part of PM10; tolerance of two instruments"),
-    Pair("energy.active_power", "energy.apparent_power", lambda kw, kva: np.abs(kw) > 1.05 * kva + 0.1, True, True,
-         "power factor is at most 1; tolerance of class 1 meters and rounding"),
+def _no_load_fits(kw: Floats, volts: Floats, amps: Floats, factor: Floats) -> NDArray[np.bool_]:
+    """Active power that no wiring explains: one phase, three phases line to line (√3) or line to neutral (3)."""
+    apparent = volts * amps * np.abs(factor) / 1_000
+    misfit = np.min([np.abs(np.abs(kw) - phases * apparent) for phases in (1.0, 3**0.5, 3.0)], axis=0)
+    return np.asarray(misfit > 0.12 * np.maximum(np.abs(kw), apparent) + 0.1)
+
+
+def _no_vehicle_fits(flow: Floats, speed: Floats, occupancy: Floats) -> NDArray[np.bool_]:
+    """Mean effective vehicle length, metres: occupancy × speed / flow; down to 0.5 where flow is that of many lanes."""
+    length = 1_000 * occupancy * speed / flow
+    telling = (flow > 240) & (speed > 5) & (occupancy > 0.01) & (occupancy < 0.9)
+    return np.asarray(telling & ((length < 0.5) | (length > 40)))
+
+
+_FLOW, _SPEED, _OCCUPANCY = "traffic.flow", "traffic.speed", "traffic.occupancy"
+LAWS: Final = (
+    Law((_FLOW, _OCCUPANCY), lambda flow, occ: (flow == 0) & (occ > 0.02) & (occ < 0.9), (True, True),
+        "PeMS 'Intermittent': flow 0 with occupancy; above 0.9 a vehicle stands on the loop"),
+    Law((_FLOW, _OCCUPANCY), lambda flow, occ: (flow > 240) & (occ == 0), (True, True),
+        "PeMS 'Intermittent': occupancy 0 with flow; below 4 vehicles a minute occupancy may round to 0"),
+    Law((_FLOW, _SPEED), lambda flow, speed: (flow == 0) & (speed > 0), (False, True),
+        "no vehicle, no speed: a free-flow default such as UTMC's 50 km/h is not a measurement"),
+    Law((_FLOW, _SPEED), lambda flow, speed: (flow > 240) & (speed == 0), (True, True), "flow is density × speed"),
+    Law((_FLOW, _SPEED, _OCCUPANCY), _no_vehicle_fits, (True, True, True),
+        "density = flow / speed = occupancy / vehicle length (PeMS g-factor); a car is 4 m, a lorry 16 m"),
+    Law(("air.pm25", "air.pm10"), lambda fine, coarse: fine > 1.15 * coarse + 5.0, (True, True),
+        "PM2.5 is part of PM10; tolerance of two instruments"),
+    Law(("energy.active_power", "energy.apparent_power"), lambda kw, kva: np.abs(kw) > 1.05 * kva + 0.1, (True, True),
+        "power factor is at most 1; tolerance of class 1 meters and rounding"),
+    Law(("energy.active_power", "energy.voltage", "energy.current", "energy.power_factor"), _no_load_fits,
+        (True, True, True, True), "P = phases × V × A × PF; tolerance of class 1 meters, transformers and rounding"),
 )  # fmt: skip

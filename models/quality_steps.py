@@ -1,4 +1,4 @@
-"""The sequential quality tests, one round (a reading of each row) at a time: spike, rate, flat line, counter."""
+"""The sequential quality tests, one round (a reading of each row) at a time: rate, flat line, counter."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,12 @@ from numpy.typing import NDArray
 
 from domain.flags import Flag, Test
 from domain.readings import Flags, Floats, Rows
-from models import tail
-from models.quality_limits import RATE_GAP_S_MAX, CounterLimits, FlatLimits, SpikeLimits
+from models.quality_limits import RATE_GAP_S_MAX, REGISTER_ENDS, CounterLimits, FlatLimits
 
 # State of a row: one line each of the state matrix.
-(SEEN, FIRST, T, X, BEFORE, INTERVAL, LOG_JUMP, JUMP_EXCESS, LARGEST, RUN, RUN_START, RUNS, LONGEST, LONGEST_ZERO) = (
-    range(14)
-)
-(GOOD_T, GOOD_X, RATE_MAX, PENDING, PENDING_X, PENDING_T) = range(14, 20)
-LINES = 20
+(SEEN, FIRST, T, X, INTERVAL, RUN, RUN_START, RUNS, LONGEST, LONGEST_ZERO) = range(10)
+(GOOD_T, GOOD_X, RATE_MAX, PENDING, PENDING_X, PENDING_T, NAMED) = range(10, 17)
+LINES = 17
 
 
 @dataclass(slots=True)
@@ -38,32 +35,12 @@ class Columns:
             self.tests[where] |= np.uint32(test)
 
 
-def spike_and_rate(c: Columns, s: Floats, limits: SpikeLimits) -> None:
-    """Jump from the nearer of the two values before, against the tail of such jumps; ``s`` is changed in place."""
-    begun = s[SEEN] >= 2
+def rate_of_change(c: Columns, s: Floats) -> None:
+    """Change per minute against the limit of the quantity; after a gap it says nothing."""
     dt = np.where(s[SEEN] >= 1, c.t - s[T], 0.0)
-    jump = np.where(begun, np.minimum(np.abs(c.x - s[X]), np.abs(c.x - s[BEFORE])), 0.0)
-    moved = np.where(s[SEEN] >= 1, np.abs(c.x - s[X]), 0.0)
-    per_minute = moved / np.maximum(dt / 60, 1.0)
+    per_minute = np.abs(c.x - s[X]) / np.maximum(dt / 60, 1.0)
     fast = (dt > 0) & (dt <= RATE_GAP_S_MAX) & (per_minute > c.rate_limit)
     c.fail(fast, Flag.SUSPECT, Test.RATE_OF_CHANGE)
-
-    quantile = np.exp(s[LOG_JUMP])
-    found = tail.evidence(jump, quantile, s[JUMP_EXCESS])
-    need = tail.needed(s[INTERVAL], limits.false_per_week)
-    learned = (c.t - s[FIRST] >= limits.learned_s) & (s[SEEN] >= limits.learned_readings)
-    near = dt <= 3 * np.maximum(s[INTERVAL], 1.0)
-    spike = begun & learned & near & ~c.cumulative & (found > need) & (jump > limits.times_largest * s[LARGEST])
-    c.fail(spike, Flag.SUSPECT, Test.SPIKE)
-
-    # Learned from every reading, spikes too: what keeps coming is not a spike, and two times the largest still guards.
-    started = begun & (jump > 0) & (s[JUMP_EXCESS] == 0)
-    s[LOG_JUMP] = np.where(started, np.log(np.maximum(3 * jump, 1e-300)), s[LOG_JUMP])
-    s[JUMP_EXCESS] = np.where(started, jump, s[JUMP_EXCESS])
-    gain = np.where(begun & (s[JUMP_EXCESS] > 0), 1 + 8 / (1 + s[SEEN] / 25), 0.0)
-    s[LOG_JUMP], s[JUMP_EXCESS] = tail.learn(jump, s[LOG_JUMP], s[JUMP_EXCESS], gain)
-    fade = np.exp(-dt / limits.largest_memory_s)
-    s[LARGEST] = np.maximum(s[LARGEST] * fade, np.where(spike, np.minimum(jump, 2 * s[LARGEST]), jump))
 
 
 def flat_line(c: Columns, s: Floats, limits: FlatLimits) -> None:
@@ -87,9 +64,12 @@ def flat_line(c: Columns, s: Floats, limits: FlatLimits) -> None:
     seconds = np.where(zero, limits.zero_seconds, limits.seconds)
     history = c.t - s[FIRST] - lasted >= np.where(zero, limits.zero_learned_s, limits.learned_s)
     judged = history & (s[RUNS] >= limits.runs_first)
-    readings = np.maximum(limits.readings, limits.times_longest * longest)
-    c.fail(judged & (s[RUN] > readings) & (lasted > seconds), Flag.SUSPECT, Test.FLAT_LINE)
-    c.fail(judged & (s[RUN] > 2 * readings) & (lasted > 2 * seconds), Flag.FAIL, Test.FLAT_LINE)
+    readings = np.maximum(np.where(zero, limits.zero_readings, limits.readings), limits.times_longest * longest)
+    flat = judged & (s[RUN] > readings) & (lasted > seconds)
+    surely = judged & (s[RUN] > 2 * readings) & (lasted > 2 * seconds)
+    for where, test in ((zero, Test.FLAT_LINE | Test.DROPOUT), (~zero, Test.FLAT_LINE)):
+        c.fail(flat & where, Flag.SUSPECT, test)
+        c.fail(surely & where, Flag.FAIL, test)
 
 
 def counter(c: Columns, s: Floats, limits: CounterLimits) -> None:
@@ -108,8 +88,11 @@ def counter(c: Columns, s: Floats, limits: CounterLimits) -> None:
     follows = bad & (s[PENDING] > 0) & (onward >= 0) & (onward <= bound * since + limits.slack_kwh)
     pending = np.where(bad, np.where(follows, s[PENDING] + 1, 1.0), 0.0)
     rebased = bad & (pending > limits.rebase_readings)
+    named = np.where(follows, s[NAMED], _kind_of_counter_fault(c.x, s[GOOD_X], step, bound, limits))
     c.fail(bad & ~rebased, Flag.FAIL, Test.COUNTER)
     c.fail(rebased, Flag.SUSPECT, Test.COUNTER)
+    c.tests[bad] |= named[bad].astype(np.uint32)
+    s[NAMED] = np.where(bad, named, 0.0)
 
     good = c.cumulative & (~bad | rebased)
     rate = np.where(begun & ~bad, step / hours, 0.0)
@@ -122,6 +105,18 @@ def counter(c: Columns, s: Floats, limits: CounterLimits) -> None:
     s[PENDING_T] = np.where(bad, c.t, s[PENDING_T])
 
 
+def _kind_of_counter_fault(x: Floats, good: Floats, step: Floats, bound: Floats, limits: CounterLimits) -> Floats:
+    """Which counter fault a bad count looks like; a dip is told from a reset by what follows (see ``counter``)."""
+    slack = limits.slack_kwh + np.where(np.isfinite(bound), bound, 0.0)
+    near_zero = x <= slack
+    full = np.zeros(len(x), dtype=bool)
+    for end in REGISTER_ENDS:  # the register was nearly full, and goes on from zero
+        full |= (good > 0.98 * end) & (good <= end) & near_zero
+    kind = np.where(near_zero, float(Test.COUNTER_RESET), float(Test.COUNTER_SWAP))
+    kind = np.where(full, float(Test.COUNTER_ROLLOVER), kind)
+    return np.where((step >= 0), 0.0, kind)
+
+
 def remember(c: Columns, s: Floats) -> None:
     """The reading becomes the last one; the sampling interval follows the median difference."""
     dt = c.t - s[T]
@@ -130,6 +125,5 @@ def remember(c: Columns, s: Floats) -> None:
     followed = np.where(known == 0, dt, np.minimum(np.maximum(dt, 0.9 * known), 1.1 * known))
     s[INTERVAL] = np.where(begun, followed, 0.0)
     s[FIRST] = np.where(begun, s[FIRST], c.t)
-    s[BEFORE] = np.where(begun, s[X], c.x)
     s[X], s[T] = c.x, c.t
     s[SEEN] += 1

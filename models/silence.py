@@ -1,4 +1,7 @@
-"""Dead-man timer: which live series have stopped speaking, judged on the clock of the log."""
+"""Dead-man timer: which live series have stopped speaking, judged on the clock of the log, and gaps seen afterwards.
+
+A gap that begins and ends between two looks at the clock (a recording goes by in leaps) is told when it is over.
+"""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -19,7 +22,7 @@ class Silence:
     """
 
     kind: ClassVar[str] = "silence"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __init__(self, intervals: float = 5.0, at_least_s: float = 120.0, live_intervals: float = 10.0) -> None:
         """Silent after ``intervals`` sampling intervals and at least ``at_least_s`` without a reading.
@@ -38,26 +41,50 @@ class Silence:
         self._live = np.empty(0, dtype=bool)
         self._silent = np.empty(0, dtype=bool)
         self._back = np.empty(0, dtype=bool)
+        self._gaps: list[tuple[int, int, int]] = []
 
     def seen(self, row: Rows, t: Ints, now: int, interval_s: Floats) -> None:
         """Readings sorted by (row, t) met at ``now``, epoch ms; ``interval_s`` is ``float64[rows]``, NaN if unknown."""
         self._grow(len(interval_s))
         if not len(row):
             return
+        patience_ms = np.maximum(self._live_intervals * np.nan_to_num(interval_s, nan=60.0), self._at_least_s) * 1_000
+        self._note_gaps(row, t, now, interval_s, patience_ms)
         ends = np.append(np.flatnonzero(row[1:] != row[:-1]), len(row) - 1)
         rows, latest = row[ends], t[ends]
         newer = latest > self._last[rows]
         rows, latest = rows[newer], latest[newer]
         self._last[rows] = latest
-        patience_ms = self._live_intervals * np.nan_to_num(interval_s[rows], nan=60.0) * 1_000
-        self._live[rows] = now - latest <= np.maximum(patience_ms, self._at_least_s * 1_000)
+        self._live[rows] = now - latest <= patience_ms[rows]
         self._back[rows] |= self._silent[rows]
         self._silent[rows] = False
+
+    def _note_gaps(self, row: Rows, t: Ints, now: int, interval_s: Floats, patience_ms: Floats) -> None:
+        first = np.ones(len(row), dtype=bool)
+        first[1:] = row[1:] != row[:-1]
+        before = np.where(first, self._last[row], np.roll(t, 1))
+        live = np.where(first, self._live[row] & ~self._silent[row], now - before <= patience_ms[row])
+        known = np.isfinite(interval_s[row]) & (before != _NEVER) & live
+        allowed = np.nan_to_num(self._allowed_ms(interval_s))[row]
+        for k in np.flatnonzero(known & (t - np.where(known, before, t) > allowed)).tolist():
+            self._gaps.append((int(row[k]), int(before[k]), int(t[k])))
+
+    def gaps(self) -> list[tuple[int, int, int]]:
+        """``(row, last reading before, first after)`` of gaps since this was last asked that no timer has told of."""
+        found, self._gaps = self._gaps, []
+        return found
+
+    def _allowed_ms(self, interval_s: Floats) -> Floats:
+        return np.asarray(np.maximum(self._intervals * interval_s, self._at_least_s) * 1_000)
+
+    def due_ms(self, row: int, last: int, interval_s: Floats) -> tuple[int, int]:
+        """When the reading after ``last`` was due, and when its absence counts as silence; epoch ms."""
+        return last + int(interval_s[row] * 1_000), last + int(self._allowed_ms(interval_s)[row])
 
     def overdue(self, now: int, interval_s: Floats) -> Rows:
         """Rows that have newly fallen silent at ``now``; a row whose interval is not known yet is not judged."""
         self._grow(len(interval_s))
-        allowed_ms = np.maximum(self._intervals * interval_s, self._at_least_s) * 1_000
+        allowed_ms = self._allowed_ms(interval_s)
         waiting = self._live & ~self._silent & np.isfinite(interval_s)
         late = np.zeros(len(waiting), dtype=bool)
         late[waiting] = now - self._last[waiting] > allowed_ms[waiting]
@@ -87,10 +114,12 @@ class Silence:
             self._back = np.append(self._back, np.zeros(more, dtype=bool))
 
     def snapshot(self) -> Payload:
-        return {name: getattr(self, f"_{name}").copy() for name in ("last", "live", "silent", "back")}
+        columns = {name: getattr(self, f"_{name}").copy() for name in ("last", "live", "silent", "back")}
+        return {**columns, "gaps": [list(gap) for gap in self._gaps]}
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         self._last = np.array(payload["last"], np.int64)
         self._live = np.array(payload["live"], dtype=bool)
         self._silent = np.array(payload["silent"], dtype=bool)
         self._back = np.array(payload["back"], dtype=bool)
+        self._gaps = [(int(row), int(last), int(until)) for row, last, until in payload["gaps"]]

@@ -89,7 +89,7 @@ def _write_flow(flow: Flow, tables: TableWriter, summary: Summary) -> None:
     for batch in flow.closed:
         tables.aggregates(batch)
         summary.aggregates += len(batch)
-    for part in (flow.readings, flow.unused):
+    for part in (flow.readings, flow.revised, flow.unused):
         if len(part):
             tables.quality(flow.names, part)
     if flow.scores is not None and len(flow.scored):

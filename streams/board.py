@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from domain.readings import Ints
+from domain.readings import Floats, Ints
 from domain.sensors import SensorRegister
 from models.interval import IntervalLearner
 from streams.area_clock import AreaClock, Patience
@@ -19,6 +19,7 @@ class Board:
     Attributes:
         keep_from: ``int64[rows]`` from which event time on readings of each row may still change something, epoch ms;
             moves on from time to time.
+        slow_residual: ``float64[rows]`` how far each series has been from its usual course of late, in its own scatter.
     """
 
     area: str
@@ -28,6 +29,7 @@ class Board:
     clock: AreaClock
     interval: IntervalLearner
     keep_from: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    slow_residual: Floats = field(default_factory=lambda: np.empty(0))
 
     @classmethod
     def of(cls, area: str, register: SensorRegister, patience: Patience) -> "Board":

@@ -33,6 +33,8 @@ def on_finding(finding: Finding, known: Alert | None, active: Iterable[Alert]) -
         return _changed(_cleared(known, finding.time), why=finding.why, series=finding.series)
     told = {
         "why": finding.why,
+        "kind": finding.kind,
+        "rule": finding.rule,
         "severity": finding.severity,
         "series": finding.series,
         "score": max(finding.score, known.score),

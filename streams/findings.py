@@ -5,33 +5,17 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from domain.flags import Test
 from domain.messages import Channel, Finding, ModelRef, Why
 from domain.scores import Judged, Scores
+from models.causes import Cause
 from models.contract import Detector
 from models.explain import sentence
+from models.quality import QualityTests
 from models.series_spec import SeriesSpec
 from streams.quarantine import identity
 from streams.traces import Traces, number
 
-#: Quality tests that speak of a broken sensor, in the order in which they are named.
-FAULTS = {
-    Test.FLAT_LINE: "quality.flat_line",
-    Test.COUNTER: "quality.counter",
-    Test.PHYSICS: "quality.physics",
-    Test.GROSS_RANGE: "quality.gross_range",
-    Test.SPIKE: "quality.spike",
-    Test.RATE_OF_CHANGE: "quality.rate_of_change",
-}
-_FAULT_WORDS = {
-    "quality.flat_line": "repeats one value for longer than it ever did",
-    "quality.counter": "counts in a way a meter cannot",
-    "quality.physics": "contradicts the other quantities of the same sensor",
-    "quality.gross_range": "reports what an instrument cannot measure",
-    "quality.spike": "jumps and comes back within one reading",
-    "quality.rate_of_change": "changes faster than is possible",
-    "quality.failed": "fails its quality tests",
-}
+FAULT_SCORE = 0.75
 _NEIGHBOURS_MAX = 5
 
 
@@ -57,13 +41,12 @@ class Explainer:
         readings, scores = scored.readings, scored.scores
         row, t = int(readings.row[k]), int(readings.t[k])
         spec = self._specs[row]
-        fault = fault_of(int(readings.flag[k]), int(readings.tests[k]))
-        rule = fault or f"detector.{self._detector.kind}"
+        rule = f"detector.{self._detector.kind}"
         score = float(scores.score[k])
         return Finding(
             id=identity(rule, self._area, spec.sensor.sensor, t),
             rule=rule,
-            kind="quality" if fault else "anomaly",
+            kind="anomaly",
             phase="open",
             area=self._area,
             place=spec.sensor.place or spec.sensor.sensor,
@@ -71,8 +54,46 @@ class Explainer:
             time=t,
             onset=t,
             score=score,
-            severity="medium" if fault else _severity(score),
-            why=self._why(scored, k, fault),
+            severity=_severity(score),
+            why=self._why(scored, k),
+        )
+
+    def fault(self, row: int, t: int, cause: Cause, of_city: bool) -> Finding:
+        """The finding that a fault of a sensor opens, or with ``of_city`` one that its neighbours share."""
+        spec = self._specs[row]
+        return Finding(
+            id=identity(cause.rule, self._area, spec.sensor.sensor, t),
+            rule=cause.rule.replace("quality.", "detector.") if of_city else cause.rule,
+            kind="anomaly" if of_city else "quality",
+            phase="open",
+            area=self._area,
+            place=spec.sensor.place or spec.sensor.sensor,
+            series=[spec.name],
+            time=t,
+            onset=t,
+            score=FAULT_SCORE,
+            severity="medium",
+            why=self.fault_why(row, t, cause, of_city),
+        )
+
+    def fault_why(self, row: int, since: int, cause: Cause, of_city: bool) -> Why:
+        """Why a finding speaks of a fault, and of which."""
+        spec = self._specs[row]
+        where = spec.sensor.place or spec.sensor.sensor
+        last = self._traces.last(row)
+        blame = "its neighbours do too, so look at the city" if of_city else "the sensor, not the city"
+        return Why(
+            sentence=f"{spec.name} at {where} {cause.words}: {blame}.",
+            observed=last.value if last else None,
+            expected=last.expected if last else None,
+            lower=last.lower if last else None,
+            upper=last.upper if last else None,
+            one_in=None,
+            since=since,
+            channels=[Channel(cause.rule, 1.0)],
+            neighbours=self._neighbours(row),
+            model=ModelRef("quality", QualityTests.version, {"cause": cause.rule.removeprefix("quality.")}),
+            trace=self._traces.points(row),
         )
 
     def again(self, finding: Finding, phase: str, time: int, row: int) -> Finding:
@@ -80,20 +101,15 @@ class Explainer:
         why = msgspec.structs.replace(finding.why, trace=self._traces.points(row))
         return msgspec.structs.replace(finding, phase=phase, time=time, why=why)
 
-    def _why(self, scored: Scored, k: int, fault: str) -> Why:
+    def _why(self, scored: Scored, k: int) -> Why:
         readings, scores = scored.readings, scored.scores
         row, t, x = int(readings.row[k]), int(readings.t[k]), float(readings.x[k])
         spec = self._specs[row]
         expected, lower, upper = (float(c[k]) for c in (scores.expected, scores.lower, scores.upper))
         one_in = float(scores.one_in[k])
         evidence = {name: float(values[k]) for name, values in scores.channels.items()}
-        if fault:
-            where = spec.sensor.place or spec.sensor.sensor
-            words = f"{spec.name} at {where} {_FAULT_WORDS[fault]}: the sensor, not the city."
-            channels = [Channel(fault, 1.0)]
-        else:
-            words = sentence(spec, x, expected, lower, upper, one_in, t, evidence)
-            channels = _shares(evidence)
+        words = sentence(spec, x, expected, lower, upper, one_in, t, evidence)
+        channels = _shares(evidence)
         return Why(
             sentence=words,
             observed=number(x),
@@ -122,13 +138,6 @@ class Explainer:
                      "lower": last.lower, "upper": last.upper}
                 )  # fmt: skip
         return told
-
-
-def fault_of(flag: int, tests: int) -> str:
-    """The quality rule that a failed reading breaks; empty for a reading that has not failed."""
-    if flag != 4:
-        return ""
-    return next((rule for test, rule in FAULTS.items() if tests & test), "quality.failed")
 
 
 def _severity(score: float) -> str:

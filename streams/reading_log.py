@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.flags import from_rank, rank
 from domain.readings import Flags, Floats, Ints, Rows
+from domain.scores import Judged
 
 ROW_BITS = 20
 ROWS_MAX = 1 << ROW_BITS
@@ -33,19 +35,21 @@ class Slice:
     t: Ints
     x: Floats
     flag: Flags
+    tests: NDArray[np.uint32]
 
 
 class ReadingLog:
-    """Sorted columns ``key int64, x float64, flag uint8``; at most about an hour more than the horizon is kept."""
+    """Sorted columns ``key int64, x float64, flag uint8, tests uint32``; about the horizon is kept."""
 
     kind: ClassVar[str] = "reading-log"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __init__(self) -> None:
         self._n = 0
         self._key: Ints = np.empty(1024, dtype=np.int64)
         self._x: Floats = np.empty(1024)
         self._flag: Flags = np.empty(1024, dtype=np.uint8)
+        self._tests: NDArray[np.uint32] = np.empty(1024, dtype=np.uint32)
         # Values that a correction has replaced, by key: so that a repeat of the old value is still told as a repeat.
         self._superseded: dict[int, list[float]] = {}
 
@@ -92,8 +96,8 @@ class ReadingLog:
             return
         n, start = self._n, int(at[0])
         self._reserve(n + len(key))
-        flag = np.full(len(key), 2, dtype=np.uint8)
-        for column, values in ((self._key, key), (self._x, x), (self._flag, flag)):
+        flag, tests = np.full(len(key), 2, dtype=np.uint8), np.zeros(len(key), dtype=np.uint32)
+        for column, values in ((self._key, key), (self._x, x), (self._flag, flag), (self._tests, tests)):
             column[start : n + len(key)] = values if start == n else np.insert(column[start:n], at - start, values)
         self._n = n + len(key)
 
@@ -103,17 +107,33 @@ class ReadingLog:
             self._key = np.resize(self._key, capacity)
             self._x = np.resize(self._x, capacity)
             self._flag = np.resize(self._flag, capacity)
+            self._tests = np.resize(self._tests, capacity)
 
-    def set_flags(self, row: Rows, t: Ints, flag: Flags) -> None:
-        """Flags of readings that are in the log."""
-        self._flag[np.searchsorted(self._key[: self._n], key_of(row, t))] = flag
+    def set_flags(self, judged: Judged) -> None:
+        """Flags and failed tests of readings that are in the log."""
+        at = np.searchsorted(self._key[: self._n], key_of(judged.row, judged.t))
+        self._flag[at], self._tests[at] = judged.flag, judged.tests
+
+    def worsen(self, row: Rows, t: Ints, flag: Flags, tests: NDArray[np.uint32]) -> Judged:
+        """Earlier readings, each once, that a later one has proved wrong, as they are now; forgotten ones left out."""
+        key = key_of(row, t)
+        at = np.minimum(np.searchsorted(self._key[: self._n], key), self._n - 1)
+        known = self._key[at] == key
+        row, t, at = row[known], t[known], at[known]
+        self._flag[at] = from_rank(np.maximum(rank(self._flag[at]), rank(flag[known])))
+        self._tests[at] |= tests[known]
+        return Judged(row, t, self._x[at], self._flag[at], self._tests[at])
 
     def between(self, start: int, end: int) -> Slice:
         """Readings with ``start <= t < end``."""
         lo, hi = np.searchsorted(self._key[: self._n], (start << ROW_BITS, end << ROW_BITS))
         key = self._key[lo:hi]
         return Slice(
-            (key & _ROW_MASK).astype(np.int32), key >> ROW_BITS, self._x[lo:hi].copy(), self._flag[lo:hi].copy()
+            (key & _ROW_MASK).astype(np.int32),
+            key >> ROW_BITS,
+            self._x[lo:hi].copy(),
+            self._flag[lo:hi].copy(),
+            self._tests[lo:hi].copy(),
         )
 
     def forget_before(self, keep_from: Ints) -> None:
@@ -125,7 +145,7 @@ class ReadingLog:
         for old in self._superseded.keys() & set(key[~keep].tolist()):
             del self._superseded[old]
         kept = int(keep.sum())
-        for column in (self._key, self._x, self._flag):
+        for column in (self._key, self._x, self._flag, self._tests):
             column[:kept] = column[: self._n][keep]
         self._n = kept
 
@@ -135,10 +155,12 @@ class ReadingLog:
             "key": self._key[:n].copy(),
             "x": self._x[:n].copy(),
             "flag": self._flag[:n].copy(),
+            "tests": self._tests[:n].copy(),
             "superseded": [[key, values] for key, values in self._superseded.items()],
         }
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         self._n = len(payload["key"])
         self._key, self._x, self._flag = payload["key"], payload["x"], payload["flag"]
+        self._tests = payload["tests"]
         self._superseded = {key: list(values) for key, values in payload["superseded"]}

@@ -1,10 +1,13 @@
-"""Sensors that have stopped speaking: one finding per sensor, or one for the area when most of it is silent.
+"""What has stopped speaking, told at the highest level that is down: feed, line, controller, area, sensor, series.
 
-Suppressed is the alerting, never the watching: while an area's finding is open, its sensors are still followed, and
-those that stay silent when the area speaks again get findings of their own.
+The first three are columns of the sensors table. State is kept per area, so a feed that serves several areas is found in
+each of them under its own name; the desk folds these into one alert (``streams/desk.py``). Suppressed is the alerting,
+never the watching: while a finding of a higher level is open, its sensors are still followed, and those that stay silent
+when it is over get findings of their own.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,9 +21,30 @@ from models.series_spec import SeriesSpec
 from models.silence import Silence
 from streams.quarantine import identity
 
-_AREA = ""  # the place of the area's own finding
+#: From the highest down; what is not in a sensor's row of the table is passed over.
+LEVELS = ("feed", "line", "controller", "area", "sensor", "series")
+_GROUP_SENSORS_MIN = 2
 _AREA_SENSORS_MIN = 3
 _AREA_SHARE = 0.5
+_SEVERITY = {"feed": "high", "line": "high", "controller": "medium", "area": "high", "sensor": "low", "series": "low"}
+_SCORE = {"sensor": 0.6, "series": 0.55}
+_WORDS = {
+    "feed": "Feed {} is down: all its sensors here have sent nothing since {} (silent)",
+    "line": "Line {} is down: all its sensors here have sent nothing since {} (silent)",
+    "controller": "Controller {} is down: all its sensors have sent nothing since {} (silent)",
+    "area": "Most sensors of {} have sent nothing since {} (silent): look at the feed first",
+    "sensor": "{} has sent nothing since {} (silent, drop-out: readings are missing)",
+    "series": "{} has sent nothing since {} though its sensor speaks (silent, drop-out: readings are missing)",
+}
+Place = tuple[str, str]  # level and name
+
+
+@dataclass(frozen=True, slots=True)
+class _Quiet:
+    """Since when something says nothing: its last reading, and when the next one was due; epoch ms."""
+
+    last: int
+    due: int
 
 
 class SilenceWatch:
@@ -30,61 +54,109 @@ class SilenceWatch:
         self._area = area
         self._specs = specs
         self._timers = Silence()
-        self._open: dict[str, Finding] = {}  # by sensor; _AREA for the area
+        self._open: dict[Place, Finding] = {}
+        self._told: dict[Place, int] = {}  # the last silence that each place was told of, by its onset
+        self._interval_s: Floats | None = None
 
     def seen(self, readings: Judged, now: int, interval_s: Floats) -> None:
+        self._interval_s = interval_s
         self._timers.seen(readings.row, readings.t, now, interval_s)
+
+    def gaps(self) -> list[Finding]:
+        """Silences that began and ended since the last look at the clock: each is opened and closed at once."""
+        found, by_sensor = [], {}
+        for row, last, until in self._timers.gaps():
+            by_sensor.setdefault(self._specs[row].sensor.sensor, []).append((row, last, until))
+        for sensor, gaps in by_sensor.items():
+            rows = {k for k, spec in enumerate(self._specs) if spec.sensor.sensor == sensor}
+            whole = rows == {row for row, _, _ in gaps} and len({gap[1:] for gap in gaps}) == 1
+            for row, last, until in gaps[:1] if whole else gaps:
+                place = ("sensor", sensor) if whole else self._series_place(row)
+                opened = self._begin(place, self._quiet(row, last), self._told_at(row, last))
+                found += [opened, self._close(place, until)]
+        return found
 
     def check(self, now: int, interval_s: Floats) -> list[Finding]:
         """What opens and closes at ``now``."""
+        self._interval_s = interval_s
         self._timers.overdue(now, interval_s)
         self._timers.back()
-        silent = self._silent_sensors()
-        sensors = {spec.sensor.sensor for spec in self._specs}
-        most = len(silent) >= max(_AREA_SENSORS_MIN, _AREA_SHARE * len(sensors))
-        wanted = {_AREA: min(silent.values())} if most else silent
+        wanted = self._wanted()
         found = [self._close(place, now) for place in [*self._open] if place not in wanted]
-        return found + [self._begin(place, since, now) for place, since in wanted.items() if place not in self._open]
+        return found + [self._begin(place, quiet, now) for place, quiet in wanted.items() if place not in self._open]
 
-    def _silent_sensors(self) -> dict[str, int]:
-        """Sensors of which every series that ever spoke is silent now, and since when."""
-        silent, last = set(self._timers.silent().tolist()), self._timers.last()
-        since: dict[str, int] = {}
-        speaking = {
-            spec.sensor.sensor
-            for row, spec in enumerate(self._specs[: len(last)])
-            if row not in silent and last[row] > 0
-        }
-        for row in sorted(silent):
-            sensor = self._specs[row].sensor.sensor
-            if sensor not in speaking:
-                since[sensor] = max(since.get(sensor, 0), int(last[row]))
-        return since
+    def _wanted(self) -> dict[Place, _Quiet]:
+        """The highest places that are silent, each since the latest word of anything in it."""
+        last = self._timers.last()
+        silent = {int(row): self._quiet(int(row), int(last[row])) for row in self._timers.silent()}
+        spoke = [row for row in range(len(last)) if last[row] > 0]
+        wanted: dict[Place, _Quiet] = {}
+        for level in LEVELS if silent else ():
+            groups: dict[str, list[int]] = {}
+            for row in spoke:
+                if (name := self._name(level, row)) is not None:
+                    groups.setdefault(name, []).append(row)
+            for name, rows in groups.items():
+                quiet = [row for row in rows if row in silent]
+                if quiet and self._down(level, rows, quiet):
+                    choose = min if level == "area" else max
+                    wanted[level, name] = choose((silent[row] for row in quiet), key=lambda q: q.last)
+                    for row in quiet:
+                        del silent[row]
+                    spoke = [row for row in spoke if row not in quiet]
+        return wanted
 
-    def _begin(self, place: str, since: int, now: int) -> Finding:
-        series = [spec.name for spec in self._specs if place in (_AREA, spec.sensor.sensor)]
-        rule = "silence.sensor" if place else "silence.area"
-        sensor = next((spec.sensor for spec in self._specs if spec.sensor.sensor == place), None)
-        where = (sensor.place or sensor.sensor) if sensor else self._area
-        words = (
-            f"{where} has sent nothing since {format_time(since)}"
-            if place
-            else f"Most sensors of {self._area} have sent nothing since {format_time(since)}: look at the feed first"
-        )
+    def _down(self, level: str, rows: list[int], quiet: list[int]) -> bool:
+        """Whether a group counts as silent, ``quiet`` being those of its rows that are."""
+        speaking = {self._specs[row].sensor.sensor for row in rows if row not in quiet}
+        sensors = {self._specs[row].sensor.sensor for row in rows}
+        mute = len(sensors - speaking)
+        if level == "area":
+            return mute >= max(_AREA_SENSORS_MIN, _AREA_SHARE * len(sensors))
+        if level in ("sensor", "series"):
+            return not speaking
+        return not speaking and mute >= _GROUP_SENSORS_MIN
+
+    def _name(self, level: str, row: int) -> str | None:
+        spec = self._specs[row]
+        known = {"area": self._area, "sensor": spec.sensor.sensor, "series": spec.name}
+        return known.get(level) or spec.sensor.extra.get(level, "").strip() or None
+
+    def _series_place(self, row: int) -> Place:
+        """A series on its own, or its sensor where that measures nothing else."""
+        sensor = self._specs[row].sensor.sensor
+        alone = sum(spec.sensor.sensor == sensor for spec in self._specs) == 1
+        return ("sensor", sensor) if alone else ("series", self._specs[row].name)
+
+    def _quiet(self, row: int, last: int) -> _Quiet:
+        assert self._interval_s is not None
+        return _Quiet(last, self._timers.due_ms(row, last, self._interval_s)[0])
+
+    def _told_at(self, row: int, last: int) -> int:
+        assert self._interval_s is not None
+        return self._timers.due_ms(row, last, self._interval_s)[1]
+
+    def _begin(self, place: Place, quiet: _Quiet, now: int) -> Finding:
+        level, name = place
+        series = [spec.name for row, spec in enumerate(self._specs) if self._name(level, row) == name]
+        sensor = next((spec.sensor for spec in self._specs if spec.sensor.sensor == name), None)
+        where = (sensor.place or name) if sensor and level == "sensor" else name
+        rule = f"silence.{level}"
         why = Why(
-            sentence=words + ".",
+            sentence=_WORDS[level].format(where, format_time(quiet.last)) + ".",
             observed=None,
             expected=None,
             lower=None,
             upper=None,
             one_in=None,
-            since=since,
+            since=quiet.last,
             channels=[Channel("silence", 1.0)],
-            model=ModelRef("silence", Silence.version, {"intervals": 5.0, "at_least_s": 120.0}),
+            model=ModelRef("silence", Silence.version, {"intervals": 5.0, "at_least_s": 120.0, "cause": "silent"}),
         )
+        # A place whose finding a higher one had swallowed may open another for the same silence.
+        again = (now,) if self._told.get(place) == quiet.due else ()
         finding = Finding(
-            # With ``now``: a sensor whose finding the area's had swallowed may open another for the same silence.
-            id=identity(rule, self._area, place, since, now),
+            id=identity(rule, self._area, name, quiet.due, *again),
             rule=rule,
             kind="silence",
             phase="open",
@@ -92,20 +164,26 @@ class SilenceWatch:
             place=where,
             series=series,
             time=now,
-            onset=since,
-            score=0.6 if place else 0.8,
-            severity="low" if place else "high",
+            onset=quiet.due,
+            score=_SCORE.get(level, 0.8),
+            severity=_SEVERITY[level],
             why=why,
         )
+        self._told[place] = quiet.due
         self._open[place] = finding
         return finding
 
-    def _close(self, place: str, now: int) -> Finding:
+    def _close(self, place: Place, now: int) -> Finding:
         return replace(self._open.pop(place), phase="close", time=now)
 
     def snapshot(self) -> dict[str, Any]:
-        return {"timers": self._timers.snapshot(), "open": {p: encode(f) for p, f in self._open.items()}}
+        return {
+            "timers": self._timers.snapshot(),
+            "open": [[*place, encode(finding)] for place, finding in self._open.items()],
+            "told": [[*place, onset] for place, onset in self._told.items()],
+        }
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         self._timers.restore(payload["timers"])
-        self._open = {place: decode_as(Finding, raw) for place, raw in payload["open"].items()}
+        self._open = {(level, name): decode_as(Finding, raw) for level, name, raw in payload["open"]}
+        self._told = {(level, name): int(onset) for level, name, onset in payload["told"]}

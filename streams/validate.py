@@ -17,10 +17,12 @@ from domain.readings import Floats, Ints, Readings, Rows
 from domain.scores import Judged
 from domain.times import HOUR_MS, TIME_MS_MAX
 from models.contract import QualityTests
+from models.physics import Physics
+from models.quality_limits import TOGETHER_MS
 from streams.area_clock import NEVER
 from streams.board import Board
 from streams.quarantine import put_aside
-from streams.reading_log import CORRECTION, NEW, REPEAT
+from streams.reading_log import CORRECTION, NEW, REPEAT, key_of
 from streams.series_index import UNKNOWN, UNUSABLE
 from streams.stage import Flow
 from streams.state import restore, snapshot
@@ -33,11 +35,12 @@ class ValidateStage:
     """Admission, repeats, corrections, quality flags; it also keeps the area's clock."""
 
     kind: ClassVar[str] = "validate"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     def __init__(self, board: Board, tests: QualityTests) -> None:
         self._board = board
         self._tests = tests
+        self._physics = Physics()
         self._frontier: Ints = np.empty(0, dtype=np.int64)  # latest event time of each row
         self._kept_after_pruning = _PRUNE_FROM
 
@@ -52,10 +55,10 @@ class ValidateStage:
         unused = _unused(row, arrived, left[missing], aside.get("range", left[:0]))
         left = left[~missing]
         left = left[np.lexsort((arrived.t[left], row[left]))]
-        readings = self._admit(row[left], arrived.t[left], arrived.x[left])
+        readings, revised = self._admit(row[left], arrived.t[left], arrived.x[left])
         now = self._board.clock.on_frame(int(self._frontier.max(initial=NEVER)), flow.tick)
         quarantined = put_aside(flow.origin, max(now, flow.tick), arrived, aside)
-        return replace(flow, now=now, readings=readings, unused=unused, quarantined=quarantined)
+        return replace(flow, now=now, readings=readings, revised=revised, unused=unused, quarantined=quarantined)
 
     def on_tick(self, flow: Flow) -> Flow:
         return replace(flow, now=self._board.clock.on_tick(flow.tick))
@@ -66,6 +69,7 @@ class ValidateStage:
             fresh = np.full(len(specs) - len(self._frontier), NEVER, dtype=np.int64)
             self._frontier = np.concatenate((self._frontier, fresh))
             self._tests.ensure(specs)
+            self._physics.ensure(specs)
             self._board.interval.ensure(specs)
 
     def _sort_out(self, row: Rows, arrived: Readings, tick: int) -> tuple[dict[str, Positions], Positions]:
@@ -90,8 +94,8 @@ class ValidateStage:
         set_aside("late", t[left] < self._frontier[row[left]] - self._board.patience.horizon_ms)
         return aside, left
 
-    def _admit(self, row: Rows, t: Ints, x: Floats) -> Judged:
-        """Enter the log; returns what is new or corrected, judged, sorted by (row, t)."""
+    def _admit(self, row: Rows, t: Ints, x: Floats) -> tuple[Judged, Judged]:
+        """Enter the log; returns what is new or corrected, judged, sorted by (row, t), and earlier ones judged anew."""
         outcome = self._board.log.admit(row, t, x)
         judged = Judged(row, t, x, np.full(len(row), Flag.NOT_EVALUATED, np.uint8), np.zeros(len(row), np.uint32))
         corrected = outcome == CORRECTION
@@ -100,16 +104,36 @@ class ValidateStage:
         behind = t <= self._frontier[row]
         judged.tests[(outcome == NEW) & behind] |= np.uint32(Test.LATE)
         fresh = np.flatnonzero((outcome == NEW) & ~behind)
+        earlier = Judged.empty()
         if len(fresh):
             new = judged.take(fresh)
             self._board.interval.learn(new.row, new.t)
-            flag, tests = self._tests.check(new)
+            flag, tests, earlier = self._tests.check(new)
             judged.flag[fresh] = from_rank(np.maximum(rank(flag), rank(new.flag)))
             judged.tests[fresh] |= tests
             np.maximum.at(self._frontier, new.row, new.t)
+            self._board.slow_residual = self._tests.slow_residual()
         kept = judged.take(_last_of_each(row, t, outcome != REPEAT))
-        self._board.log.set_flags(kept.row, kept.t, kept.flag)
-        return kept
+        self._board.log.set_flags(kept)
+        revised = self._board.log.worsen(earlier.row, earlier.t, earlier.flag, earlier.tests)
+        return self._obey_physics(kept, revised)
+
+    def _obey_physics(self, kept: Judged, revised: Judged) -> tuple[Judged, Judged]:
+        """Compare what is new with what the same sensor says of the same time, in this frame or before it."""
+        if not len(kept) or not self._physics.concerns(kept.row):
+            return kept, revised
+        log = self._board.log
+        part = log.between(int(kept.t.min()) - TOGETHER_MS, int(kept.t.max()) + TOGETHER_MS + 1)
+        mine = np.isin(key_of(part.row, part.t), key_of(kept.row, kept.t))
+        wrong = self._physics.broken(part.row, part.t, part.x, mine)
+        if not wrong.any():
+            return kept, revised
+        suspect = np.full(int(wrong.sum()), Flag.SUSPECT, np.uint8)
+        told = log.worsen(part.row[wrong], part.t[wrong], suspect, np.full(len(suspect), Test.PHYSICS, np.uint32))
+        new = mine[wrong]
+        order = np.searchsorted(_by_row(kept.row, kept.t), _by_row(told.row[new], told.t[new]))
+        kept.flag[order], kept.tests[order] = told.flag[new], told.tests[new]
+        return kept, _once(revised, told.take(~new))
 
     def _prune(self) -> None:
         """Forget what lies behind the horizon, each time the log has doubled: constant cost per reading.
@@ -145,6 +169,7 @@ class ValidateStage:
         self._grow()
         restore(board.interval, payload["interval"])
         restore(self._tests, payload["tests"])
+        board.slow_residual = self._tests.slow_residual()
         self._frontier = payload["frontier"]
         board.keep_from = payload["keep_from"]
         self._kept_after_pruning = payload["kept_after_pruning"]
@@ -163,3 +188,17 @@ def _last_of_each(row: Rows, t: Ints, counts: NDArray[np.bool_]) -> Positions:
     followed = np.zeros(len(at), dtype=bool)
     followed[:-1] = (row[at[1:]] == row[at[:-1]]) & (t[at[1:]] == t[at[:-1]])
     return at[~followed]
+
+
+def _by_row(row: Rows, t: Ints) -> Ints:
+    """Keys that sort by (row, t), for event times within the range that is admitted."""
+    return np.asarray((row.astype(np.int64) << 43) + (t + TIME_MS_MAX), dtype=np.int64)
+
+
+def _once(first: Judged, second: Judged) -> Judged:
+    """Both, sorted by (row, t); where one reading stands in both, the second, which knows more."""
+    both = Judged(*(np.concatenate((getattr(first, c), getattr(second, c))) for c in Judged.__slots__))
+    both = both.take(np.lexsort((np.arange(len(both)), both.t, both.row)))
+    last = np.ones(len(both), dtype=bool)
+    last[:-1] = (both.row[1:] != both.row[:-1]) | (both.t[1:] != both.t[:-1])
+    return both.take(last)

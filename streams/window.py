@@ -1,5 +1,5 @@
 """Stage: readings to aggregates. A window is published when the watermark passes its end plus the lateness; a reading
-that comes later, or corrects an earlier one, publishes the next revision at once."""
+that comes later, corrects an earlier one or proves it wrong publishes the next revision at once."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -37,7 +37,7 @@ class WindowStage:
         if len(flow.readings) and not self._closed_until:
             earliest = int(flow.readings.t.min())
             self._closed_until = {length: earliest - earliest % (length * 1_000) for length in TUMBLING_S}
-        return self._with(flow, self._revise(flow.readings) + self._close(flow.now))
+        return self._with(flow, self._revise(_joined(flow)) + self._close(flow.now))
 
     def on_tick(self, flow: Flow) -> Flow:
         self._prune()
@@ -125,3 +125,10 @@ def _coverage(count: Ints, length_s: int, interval_s: Floats) -> Floats:
     """Share of the expected readings that count; NaN while the interval of the series is unknown."""
     expected = np.maximum(1.0, np.rint(length_s / interval_s))
     return np.asarray(np.minimum(1.0, count / expected))
+
+
+def _joined(flow: Flow) -> Judged:
+    """What can change a window that is closed: new readings, and earlier ones with another flag."""
+    if not len(flow.revised):
+        return flow.readings
+    return Judged(*(np.concatenate((getattr(flow.readings, c), getattr(flow.revised, c))) for c in Judged.__slots__))

@@ -1,0 +1,203 @@
+"""What a series looks like against its own past: climatology, spike, step, noise, drift and attenuated signal.
+
+All statistics are in the series' own scatter, which is learned per hour of day; a statistic is suspect when it exceeds
+both the limit and the record of the series. One round (a reading of each row) at a time, in numpy on columns.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.flags import Flag, Test
+from domain.readings import Floats, Ints
+from models.contract import Payload
+from models.quality_limits import ShapeLimits
+from models.quality_steps import FIRST, INTERVAL, SEEN, Columns, T
+
+_RING: Final = 6  # residuals kept: two medians of three
+_ROUGH: Final = 8  # spike statistics kept: a single spike spoils three, so their median is untouched
+_GAP: Final = 3.0  # intervals after which what came before is no neighbour in time
+_CLIP: Final = 40.0
+_DAY: Final = 86_400.0
+(LAST_R, BEFORE_R, BEFORE_T, CHANGE, VIVID, SLOW, BIG_STEP, STILL, STILL_LOW) = range(9)
+(REC_SPIKE, REC_NOISE, REC_STEP, REC_DRIFT) = range(9, 13)  # records
+_LINES: Final = 13
+_MEAN, _COUNT, _SIZE, _MOVE = range(4)  # per hour of day: mean, readings, mean |residual|, mean |change of it|
+
+
+@dataclass(slots=True)
+class _Now:
+    """What a round knows of each of its rows: residual, scales, whether it is old enough to be judged."""
+
+    r: Floats
+    size: Floats
+    move: Floats
+    near: NDArray[np.bool_]
+    near2: NDArray[np.bool_]
+    warm: NDArray[np.bool_]
+    day_share: Floats  # of a day that one sampling interval is
+
+
+class Shape:
+    """State per row: ``float64[rows, 168]`` twice, ``[rows, 4, 24]``, rings of 6 and 8, and 13 single numbers."""
+
+    def __init__(self, limits: ShapeLimits) -> None:
+        self._limits = limits
+        self._week = np.zeros((0, 168))
+        self._week_n = np.zeros((0, 168))
+        self._day = np.zeros((0, 4, 24))
+        self._ring = np.full((0, _RING), np.nan)
+        self._rough = np.zeros((0, _ROUGH))
+        self._one = np.zeros((_LINES, 0))
+
+    def ensure(self, rows: int) -> None:
+        """Make room for ``rows`` series."""
+        more = rows - len(self._week)
+        if more <= 0:
+            return
+        for name, fill in (("_week", 0.0), ("_week_n", 0.0), ("_day", 0.0), ("_ring", np.nan), ("_rough", 0.0)):
+            old = getattr(self, name)
+            setattr(self, name, np.concatenate([old, np.full((more, *old.shape[1:]), fill)]))
+        self._one = np.concatenate([self._one, np.zeros((_LINES, more))], axis=1)
+
+    def judge(self, c: Columns, s: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Flag the readings of a round and learn them; ``s`` is their state before they are remembered.
+
+        Returns two masks: readings that prove the reading before them a spike, suspect and surely.
+        """
+        hour = (c.t // 3_600).astype(np.int64)
+        of_week, of_day = hour % 168, hour % 24
+        one = self._one[:, c.row]
+        now, day = self._expect(c, s, one, of_week, of_day)
+        spike, surely = self._spike(now, one, s, c.t)
+        self._noise(c, now, one)
+        self._level(c, now, one)
+        c.fail(now.warm & (np.abs(now.r) > self._limits.climatology * now.size), Flag.SUSPECT, Test.CLIMATOLOGY)
+        self._learn(c, s, now, day, one, of_week, of_day)
+        self._one[:, c.row] = one
+        return spike, surely
+
+    def _expect(self, c: Columns, s: Floats, one: Floats, of_week: Ints, of_day: Ints) -> tuple[_Now, Floats]:
+        day = self._day[c.row, :, of_day].T  # [4, n]
+        interval = np.maximum(s[INTERVAL], 1.0)
+        weekly = self._week_n[c.row, of_week] >= 3 * np.maximum(1.0, 3_600 / interval)
+        expected = np.where(weekly, self._week[c.row, of_week], np.where(day[_COUNT] > 0, day[_MEAN], c.x))
+        age = c.t - s[FIRST]
+        limits = self._limits
+        old = (age >= limits.learned_s) | ((age >= limits.learned_fast_s) & (s[SEEN] >= limits.learned_many))
+        near = (s[SEEN] > 0) & (day[_COUNT] >= 2) & (c.t - s[T] <= _GAP * interval)
+        now = _Now(
+            r=c.x - expected,
+            size=np.maximum(day[_SIZE], 1e-9),
+            move=np.maximum(np.maximum(day[_MOVE], 0.3 * one[CHANGE]), 1e-9),
+            near=near,
+            near2=near & (s[T] - one[BEFORE_T] <= _GAP * interval),
+            warm=old & (s[SEEN] >= limits.learned_readings) & (day[_COUNT] >= 5) & ~c.cumulative & (one[CHANGE] > 0),
+            day_share=np.minimum(interval / _DAY, 1.0),
+        )
+        return now, day
+
+    def _spike(self, now: _Now, one: Floats, s: Floats, t: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """QARTOD spike test on residuals: the middle of three, away from both its neighbours to the same side."""
+        up, down = one[LAST_R] - now.r, one[LAST_R] - one[BEFORE_R]
+        away = np.abs(one[LAST_R] - (now.r + one[BEFORE_R]) / 2)
+        alone = (np.sign(up) == np.sign(down)) & (np.minimum(np.abs(up), np.abs(down)) >= 0.5 * away)
+        stat = np.where(now.near2 & alone, np.minimum(away / (now.move * np.maximum(one[VIVID], 0.6)), _CLIP), 0.0)
+        limits = self._limits
+        found = now.warm & (stat > limits.spike) & (stat > limits.spike_record * one[REC_SPIKE])
+        self._remember(one, REC_SPIKE, stat, limits.spike, now)
+        return found, found & (stat > limits.spike_fail)
+
+    def _noise(self, c: Columns, now: _Now, one: Floats) -> None:
+        away = np.abs(one[LAST_R] - (now.r + one[BEFORE_R]) / 2) / now.move
+        rough = self._rough[c.row]
+        rough = np.where(now.near2[:, None], np.column_stack((rough[:, 1:], np.minimum(away, _CLIP))), rough)
+        self._rough[c.row] = rough
+        stat = np.where(now.near2, np.sort(rough, axis=1)[:, _ROUGH // 2], 0.0)
+        limits = self._limits
+        found = now.warm & (stat > limits.noise) & (stat > limits.noise_record * one[REC_NOISE])
+        c.fail(found, Flag.SUSPECT, Test.NOISE)
+        self._remember(one, REC_NOISE, stat, limits.noise, now)
+        # Attenuated: the mean change over about a day has fallen far below the smallest it ever was.
+        share = np.maximum(now.day_share, 1 / 200) * now.near2
+        one[STILL] += share * (np.minimum(away, 4.0) - one[STILL])
+        quiet = now.warm & now.near2 & (one[STILL] < self._limits.attenuated * one[STILL_LOW])
+        c.fail(quiet, Flag.SUSPECT, Test.ATTENUATED)
+        faded = one[STILL_LOW] * (1 + now.day_share / 60)
+        lowest = np.where(one[STILL_LOW] > 0, np.minimum(faded, np.maximum(one[STILL], 0.0)), one[STILL])
+        one[STILL_LOW] = np.where(now.warm & now.near2 & ~quiet, lowest, one[STILL_LOW])
+
+    def _level(self, c: Columns, now: _Now, one: Floats) -> None:
+        """A step that stays, and a slow mean of the residual that is farther out than it ever was."""
+        ring = np.column_stack((self._ring[c.row, 1:], now.r))
+        self._ring[c.row] = ring
+        moved = _median3(ring[:, 3:]) - _median3(ring[:, :3])
+        stat = np.abs(moved) / (now.move * np.maximum(one[VIVID], 0.6))
+        stat = np.where(now.near & np.isfinite(stat), np.minimum(stat, _CLIP), 0.0)
+        limits = self._limits
+        stepped = now.warm & (stat > limits.step) & (stat > limits.step_record * one[REC_STEP])
+        self._remember(one, REC_STEP, stat, limits.step, now)
+
+        one[SLOW] += now.day_share * (np.clip(now.r / now.size, -6, 6) - one[SLOW])
+        slow = np.abs(one[SLOW])
+        away = now.warm & (slow > limits.drift) & (slow > limits.drift_record * one[REC_DRIFT])
+        self._remember(one, REC_DRIFT, slow, limits.drift, now)
+
+        # A level is told from a drift by the step it began with, which is remembered for about two days.
+        one[BIG_STEP] *= 1 - np.minimum(now.day_share / 2, 0.5)
+        larger = now.near & np.isfinite(moved) & (np.abs(moved) > np.abs(one[BIG_STEP]))
+        one[BIG_STEP] = np.where(larger, moved, one[BIG_STEP])
+        begun = (np.sign(one[BIG_STEP]) == np.sign(now.r)) & (np.abs(one[BIG_STEP]) > 0.5 * np.abs(now.r))
+        c.fail(stepped | (away & begun), Flag.SUSPECT, Test.LEVEL)
+        c.fail(away & ~begun & ~stepped, Flag.SUSPECT, Test.DRIFT)
+
+    def _remember(self, one: Floats, line: int, stat: Floats, limit: float, now: _Now) -> None:
+        """The record of a statistic fades; one extraordinary value raises it only by half."""
+        fade = np.exp(-now.day_share * _DAY / self._limits.record_memory_s)
+        most = np.where(one[line] > 0, 1.5 * np.maximum(one[line], limit), limit)
+        one[line] = np.maximum(one[line] * fade, np.minimum(stat, most) * now.warm)
+
+    def _learn(self, c: Columns, s: Floats, now: _Now, day: Floats, one: Floats, of_week: Ints, of_day: Ints) -> None:
+        in_hour = np.minimum(1.0, np.maximum(s[INTERVAL], 1.0) / 3_600)
+        count = day[_COUNT]
+        gain = np.maximum(1 / (1 + count), in_hour / 60)
+        bounded = np.where(count > 5, 5.0, np.inf)
+        change = np.abs(now.r - one[LAST_R])
+        relative = np.minimum(change / now.move, 4.0)
+        one[VIVID] = np.where(one[VIVID] > 0, one[VIVID], 1.0)
+        one[VIVID] += np.where(now.near & now.warm, 0.5 * now.day_share * (relative - one[VIVID]), 0.0)
+        with np.errstate(invalid="ignore"):
+            move = np.minimum(change, np.where(day[_MOVE] > 0, bounded * day[_MOVE], np.inf))
+            size = np.minimum(np.abs(now.r), np.where(day[_SIZE] > 0, bounded * day[_SIZE], np.inf))
+        day[_MOVE] += np.where(now.near, gain * (move - day[_MOVE]), 0.0)
+        day[_SIZE] += gain * (size - day[_SIZE])
+        one[CHANGE] += np.where(now.near, np.maximum(gain / 8, 0.0) * (move - one[CHANGE]), 0.0)
+        day[_MEAN] += np.maximum(1 / (1 + count), 0.05 * in_hour) * (c.x - day[_MEAN])
+        day[_COUNT] += 1
+        self._day[c.row, :, of_day] = day.T
+        seen = self._week_n[c.row, of_week]
+        mean = self._week[c.row, of_week]
+        self._week[c.row, of_week] = mean + np.maximum(1 / (1 + seen), 0.15 * in_hour) * (c.x - mean)
+        self._week_n[c.row, of_week] = seen + 1
+        one[BEFORE_R], one[LAST_R], one[BEFORE_T] = one[LAST_R].copy(), now.r, s[T]
+
+    def residual(self) -> Floats:
+        """``float64[rows]``: slow residual of each row in its own scatter; what neighbours are compared by."""
+        return self._one[SLOW].copy()
+
+    def snapshot(self) -> Payload:
+        names = ("week", "week_n", "day", "ring", "rough", "one")
+        return {name: getattr(self, f"_{name}").copy() for name in names}
+
+    def restore(self, payload: Mapping[str, Any]) -> None:
+        for name in ("week", "week_n", "day", "ring", "rough", "one"):
+            setattr(self, f"_{name}", np.array(payload[name], np.float64))
+
+
+def _median3(x: Floats) -> Floats:
+    """Median of three columns."""
+    a, b, c = x[:, 0], x[:, 1], x[:, 2]
+    return np.asarray(np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c)))
