@@ -58,7 +58,7 @@ def sentence(
     Numbers that are NaN are left out.
     """
     place = spec.sensor.place or spec.sensor.sensor
-    subject = NAMES.get(spec.quantity.name, spec.quantity.name.split(".", 1)[1].replace("_", " ").capitalize())
+    subject = quantity_name(spec.quantity.name)
     if spec.quantity.cumulative and math.isfinite(expected):
         return _counter(subject, place, observed, expected, spec.quantity.unit, one_in)
     step = _step(observed, lower, upper)
@@ -72,6 +72,11 @@ def sentence(
         what = "a value" if carried in ("change", "") else "behaviour"
         text += f"; {what} this unusual comes {_rarity(one_in)}"
     return text + "."
+
+
+def quantity_name(quantity: str) -> str:
+    """What people call a quantity."""
+    return NAMES.get(quantity, quantity.split(".", 1)[1].replace("_", " ").capitalize())
 
 
 def _counter(subject: str, place: str, observed: float, expected: float, unit: str, one_in: float) -> str:

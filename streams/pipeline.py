@@ -1,6 +1,6 @@
 """The pipeline: read this first.
 
-    frame or tick → validate → window → detect → forecast → maintain → records
+    frame or tick → validate → window → detect → assets → forecast → maintain → records
 
 Each stage takes a :class:`~streams.stage.Flow` and returns it with more in it. There is one pipeline per area; areas
 live in an :class:`~streams.analyser.Analyser`, one per topic and partition; a :class:`~streams.worker.Worker` feeds
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from models.quality import QualityTests
 from models.registry import detector
+from streams.assets import AssetStage
 from streams.board import Board
 from streams.detect import DetectStage
 from streams.forecast import ForecastStage
@@ -35,6 +36,7 @@ def pipeline(board: Board, detector_name: str) -> Pipeline:
         ValidateStage(board, QualityTests()),
         WindowStage(board),
         DetectStage(board, detector(detector_name)),
+        AssetStage(board),
         ForecastStage(board),
         maintain,
     )
