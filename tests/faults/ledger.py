@@ -14,6 +14,7 @@ from typing import NamedTuple, Self
 from tests.system.program import call
 from tests.system.recomputed import Reading, rfc
 
+_RECORDED = 12  # readings of the recording in each post
 HEAD = "series,sequence,time,value,outcome\n"
 
 
@@ -72,13 +73,15 @@ class Load:
         base: where the door is just now.
         streams: sent again until they are taken.
         once: sent a single time each.
+        recorded: played along, some with each post, each until it is taken.
         per_s: posts per second, about.
     """
 
     def __init__(
         self, base: Callable[[], str], ledger: Ledger, streams: Sequence[Stream], once: Sequence[Stream], seed: int,
-        per_s: float = 20.0, timeout_s: float = 15.0,
+        recorded: Sequence[Reading] = (), per_s: float = 10.0, timeout_s: float = 15.0,
     ) -> None:  # fmt: skip
+        self._recorded = list(recorded)
         self._base, self._ledger, self._streams, self._once = base, ledger, streams, once
         self._rng = random.Random(seed)
         self._pause_s = 1 / per_s
@@ -95,13 +98,15 @@ class Load:
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                again, once = self._readings(self._streams), self._readings(self._once)
+                streams, once = self._readings(self._streams), self._readings(self._once)
+                played, self._recorded = self._recorded[:_RECORDED], self._recorded[_RECORDED:]
+                again = [*streams, *played]
                 taken = self._send([*again, *once]) == "ok"
                 while not taken and not self._stop.is_set():
                     self._stop.wait(0.2)
                     taken = self._send(again) == "ok"
                 if taken:
-                    self.last.update({r.series: r for r in again})
+                    self.last.update({r.series: r for r in streams})
                 self.posts += 1
                 self._stop.wait(self._pause_s)
         except BaseException as error:
@@ -111,6 +116,11 @@ class Load:
         outcome = post(self._base(), readings, self._timeout_s)
         self._ledger.write(readings, outcome)
         return outcome
+
+    @property
+    def playing(self) -> bool:
+        """Whether some of the recording is still to come."""
+        return bool(self._recorded)
 
     def wait_for(self, posts: int, patience_s: float = 120.0) -> None:
         """Return when so many more posts were taken."""
