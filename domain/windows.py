@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.readings import Flags, Floats, Ints, Rows
 
@@ -47,6 +48,14 @@ class Aggregates:
 
     def __len__(self) -> int:
         return len(self.start)
+
+    def take(self, keep: NDArray[np.bool_]) -> "Aggregates":
+        """The rows where ``keep`` (``bool[n]``) is true; the series stay as they are."""
+        columns = (
+            self.i, self.start, self.count, self.mean, self.min, self.max, self.last, self.coverage, self.flag,
+            self.revision,
+        )  # fmt: skip
+        return Aggregates(self.area, self.window_s, self.series, *(column[keep] for column in columns))
 
 
 def window_start(t: Ints, length_s: int) -> Ints:

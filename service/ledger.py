@@ -98,7 +98,9 @@ def expected(lines: Iterable[Line], aside: Iterable[Aside], window_s: int) -> di
     wanted: dict[str, dict[int, Windows]] = defaultdict(dict)
     for (series, ms), sent in of_key.items():
         if len({line.value for line in sent}) > 1:
-            raise Misconfigured(f"the ledger has several values of {series} at {format_time(ms)}: corrections cannot be")
+            raise Misconfigured(
+                f"the ledger has several values of {series} at {format_time(ms)}: corrections cannot be"
+            )
         taken = [line for line in sent if line.outcome != "fail"]
         if not taken:
             continue

@@ -93,7 +93,9 @@ class Load:
         self.error: BaseException | None = None
 
     def _readings(self, streams: Sequence[Stream]) -> list[Reading]:
-        return [Reading(s.begin + self.posts * s.step_ms, s.series, round(self._rng.gauss(400, 90), 4)) for s in streams]
+        return [
+            Reading(s.begin + self.posts * s.step_ms, s.series, round(self._rng.gauss(400, 90), 4)) for s in streams
+        ]
 
     def _run(self) -> None:
         try:

@@ -21,7 +21,7 @@ from tests.system.past import DAY_MS, past
 from tests.system.program import Running, all_pages, borough, call, get, sensors_table, table, until
 from tests.system.recomputed import rfc
 
-LATENESS_S, HORIZON_S = 1, 2 * 86_400
+LATENESS_S, HORIZON_S = 1, 25 * 86_400
 RESULTS = ("aggregates", "findings", "forecasts", "health", "quarantine")
 GROUPS = {"borough-analyse": tuple(TOPICS.values()), "borough-store": RESULTS, "borough-alerts": ("findings",)}
 PATIENCE_S = 120.0  # a busy machine: what is asserted is that it comes back, how fast is reported
@@ -36,10 +36,10 @@ def _area(partition: int, kind: str) -> str:
 def make_streams(now: int) -> tuple[list[Stream], list[Stream], dict[str, str]]:
     """Streams that are sent until they are taken, those that are sent once, and the area of each sensor.
 
-    Every partition of every readings topic has one of both; their times are yesterday's, so each post revises a window
-    that is closed. One more lives three weeks ago, in a time of its own: its windows close as it goes on.
+    Every partition of every readings topic has one of both; their times are three weeks old, so each post revises a window
+    that is closed. One more lives months ago, in a time of its own: its windows close as it goes on.
     """
-    begin = now // MINUTE_MS * MINUTE_MS - DAY_MS
+    begin = now // MINUTE_MS * MINUTE_MS - 20 * DAY_MS
     quantity = {"road": "traffic.flow", "park": "air.no2", "grid": "energy.active_power"}
     again, once, areas = [], [], {}
     for kind, name in quantity.items():
@@ -49,7 +49,7 @@ def make_streams(now: int) -> tuple[list[Stream], list[Stream], dict[str, str]]:
             again.append(Stream(f"{area}-a/{name}", begin, 7_000))
             once.append(Stream(f"{area}-b/{name}", begin, MINUTE_MS))
     areas["old-a"] = "museum"
-    again.append(Stream("old-a/traffic.flow", begin - 20 * DAY_MS, 7_000))
+    again.append(Stream("old-a/traffic.flow", begin - 60 * DAY_MS, 7_000))
     return again, once, areas
 
 
@@ -63,7 +63,7 @@ class Town:
         now = int(time.time() * 1_000)
         self.streams, self.once, areas = make_streams(now)
         recording = ["bridge-a/traffic.flow", "bridge-b/traffic.flow"]
-        self.recorded = past(recording, now // DAY_MS * DAY_MS - 9 * DAY_MS, seed, shifted=recording[0])
+        self.recorded = past(recording, now // DAY_MS * DAY_MS - 60 * DAY_MS, seed, shifted=recording[0])
         areas |= {"bridge-a": "bridge", "bridge-b": "bridge"}
         self.sensors = sensors_table(folder / "sensors.csv", [(name, area, 60.0) for name, area in areas.items()])
         self.ledger = Ledger(folder / "ledger.csv")

@@ -24,7 +24,10 @@ def town(rng: random.Random) -> tuple[list[Line], dict[str, list[Row]], list[Asi
     for series in ("loop-1/traffic.flow", "air-1/air.no2", "meter-1/energy.active_power"):
         held[series] = {}
         for k in range(rng.randrange(20, 60)):
-            ms, value = BEGIN + k * 13_000 + rng.randrange(1_000), rng.choice([rng.gauss(0, 300), rng.uniform(1e6, 1e9)])
+            ms, value = (
+                BEGIN + k * 13_000 + rng.randrange(1_000),
+                rng.choice([rng.gauss(0, 300), rng.uniform(1e6, 1e9)]),
+            )
             sequence += 1
             outcome = rng.choices(["ok", "fail", "unknown"], [20, 1, 1])[0]
             lines.append(Line(series, sequence, ms, value, outcome))
