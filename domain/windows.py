@@ -51,11 +51,10 @@ class Aggregates:
 
     def take(self, keep: NDArray[np.bool_]) -> "Aggregates":
         """The rows where ``keep`` (``bool[n]``) is true; the series stay as they are."""
-        columns = (
-            self.i, self.start, self.count, self.mean, self.min, self.max, self.last, self.coverage, self.flag,
-            self.revision,
+        return Aggregates(
+            self.area, self.window_s, self.series, self.i[keep], self.start[keep], self.count[keep], self.mean[keep],
+            self.min[keep], self.max[keep], self.last[keep], self.coverage[keep], self.flag[keep], self.revision[keep],
         )  # fmt: skip
-        return Aggregates(self.area, self.window_s, self.series, *(column[keep] for column in columns))
 
 
 def window_start(t: Ints, length_s: int) -> Ints:
