@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from tests.faults.proxy import Proxy
 from tests.native.influx import BUCKET, ORG, TOKEN, NativeInflux
 from tests.system.log import PARTITIONS, TOPICS, partition_of
 from tests.system.past import DAY_MS, past
-from tests.system.program import Running, all_pages, borough, call, get, sensors_table, table, until
+from tests.system.program import Ran, Running, all_pages, borough, call, sensors_table, table, until
 from tests.system.recomputed import rfc
 
 LATENESS_S, HORIZON_S = 1, 25 * 86_400
@@ -36,8 +35,8 @@ def _area(partition: int, kind: str) -> str:
 def make_streams(now: int) -> tuple[list[Stream], list[Stream], dict[str, str]]:
     """Streams that are sent until they are taken, those that are sent once, and the area of each sensor.
 
-    Every partition of every readings topic has one of both; their times are three weeks old, so each post revises a window
-    that is closed. One more lives months ago, in a time of its own: its windows close as it goes on.
+    Every partition of every readings topic has one of both; their times are weeks old, so each post revises a window that
+    is closed. One more lives months ago, in a time of its own: its windows close as it goes on.
     """
     begin = now // MINUTE_MS * MINUTE_MS - 20 * DAY_MS
     quantity = {"road": "traffic.flow", "park": "air.no2", "grid": "energy.active_power"}
@@ -186,6 +185,17 @@ class Town:
     def alerts(self) -> dict[str, dict[str, Any]]:
         return {item["id"]: item for item in all_pages(self.web, "/v1/alerts?limit=1000")}
 
+    def settled_alerts(self, wanted: set[str]) -> dict[str, dict[str, Any]]:
+        """The alerts, once the web part has heard of all that are wanted; what it says when it does not."""
+        with suppress(AssertionError):
+            until(lambda: set(self.alerts()) >= wanted, "every alert is told", PATIENCE_S)
+        return self.alerts()
+
+    def verified(self) -> Ran:
+        """``borough verify-ledger``, as an operator runs it."""
+        env = {**self.environment("web"), **self.straight()}
+        return borough("verify-ledger", self.ledger.path, "--data-dir", self.folder / "query", env=env)
+
     def lags(self, group: str) -> dict[tuple[str, int], tuple[int, int]]:
         """Committed offset and end of every partition that a group reads."""
         consumer = Consumer({"bootstrap.servers": self.kafka.address, "group.id": group, "enable.auto.commit": False})
@@ -212,9 +222,6 @@ class Town:
             assert behind() == {}
             raise
 
-    def ready(self) -> bool:
-        return bool(get(self.web + "/readyz"))
-
     def __enter__(self) -> Self:
         self._stack.callback(self.ledger.close)
         self._stack.enter_context(self.kafka)
@@ -227,10 +234,3 @@ class Town:
         for running in self.running.values():
             running.__exit__(kind, error, tb)
         self._stack.close()
-
-
-Fault = Callable[[], None]
-
-
-def every(names: Sequence[str], n: int) -> str:
-    return names[n % len(names)]
