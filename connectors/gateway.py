@@ -59,7 +59,7 @@ class Gateway:
     """Takes readings and writes ticks. One writer drains all that waits into one transaction (group commit).
 
     Args:
-        name: of the outbox (``SqliteOutbox.name``): with seq it tells frames apart, so it must die with the file.
+        name: of the outbox (``SqliteOutbox.name``): with seq it tells frames apart, so it is new at every start.
         clock: epoch ms.
         appended: called in the event loop after each commit, to wake whoever empties the outbox.
     """

@@ -81,9 +81,7 @@ class InfluxHttp:
 
     def write(self, lines: str, precision: str) -> None:
         """Stored on return. Raises: Refused: some lines were not taken; Unavailable; Misconfigured."""
-        left_s = self._not_before - time.monotonic()
-        if left_s > 0:
-            raise Unavailable(f"InfluxDB at {self.address.url} asked to wait {left_s:.0f} s more")
+        self.keep_waiting()
         try:
             self._write.post_write(
                 org=self.address.org or "-",
@@ -97,6 +95,12 @@ class InfluxHttp:
             raise self._told_apart(error) from None
         except (HTTPError, OSError) as error:
             raise self._away(error) from None
+
+    def keep_waiting(self) -> None:
+        """Raises: Unavailable: it answered a write with Retry-After, and that time is not over."""
+        left_s = self._not_before - time.monotonic()
+        if left_s > 0:
+            raise Unavailable(f"InfluxDB at {self.address.url} asked to wait {left_s:.0f} s more")
 
     def query(self, flux: str) -> str:
         """The answer as CSV with a header line before each table. Raises: Unavailable, Misconfigured."""

@@ -13,6 +13,7 @@ import numpy as np
 from connectors import influx_setup
 from connectors.influx_http import InfluxAddress, InfluxHttp, Refused, parse_address
 from connectors.influx_lines import aggregates_lines, message_line, tag, untag
+from connectors.influx_revisions import Revisions
 from domain.codec import decode_as
 from domain.errors import Rejected, Rejection, Unavailable
 from domain.messages import Finding, Forecast, Health, Quarantined
@@ -30,6 +31,7 @@ _LINES_MAX = 5_000
 _TIME_MIN = int(datetime(1677, 9, 22, tzinfo=UTC).timestamp()) * 1_000
 _TIME_MAX = int(datetime(2262, 4, 11, tzinfo=UTC).timestamp()) * 1_000
 _LATEST_WINDOW_S = 60
+_NAMED_MAX = 50  # series that a query names; beyond that it asks for all
 
 Row = dict[str, str]
 _End = tuple[int, float, str]  # window start, its last value, area
@@ -39,8 +41,7 @@ class InfluxStore:
     """``domain.ports.Store`` on one bucket. Any thread may call.
 
     Every result has one point that its key decides, so writing it again changes nothing. The database cannot compare
-    revisions: an older one written after a newer one would replace it. The callers rule that out: one worker owns a
-    series, and it publishes revisions in their order.
+    revisions, so that is done here (see ``influx_revisions``): an older one never replaces a newer one.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class InfluxStore:
     ) -> None:
         self._http = InfluxHttp(InfluxAddress(address, bucket, org, token), timeout_s, ca_file)
         self._bucket = _quoted(bucket)
+        self._revisions = Revisions(self._revisions_stored)
 
     @classmethod
     def from_url(
@@ -71,12 +73,16 @@ class InfluxStore:
         Returns the results of which the database refused a line for good (the other lines of that result are stored).
         Raises: Unavailable: write all of it again; Misconfigured: token or bucket.
         """
+        self._http.keep_waiting()
+        results = list(results)
         batches: dict[str, list[tuple[int, str]]] = {"ms": [], "ns": []}
         refused: dict[int, Rejected] = {}
+        wanted = self._revisions.wanted(result for result in results if isinstance(result, Aggregates))
+        newest = iter(wanted)
         for position, result in enumerate(results):
             try:
                 if isinstance(result, Aggregates):
-                    text = aggregates_lines(result)
+                    text = aggregates_lines(next(newest))
                     text.encode()
                     batches["ms"] += [(position, line) for line in text.split("\n") if line]
                 else:
@@ -88,6 +94,7 @@ class InfluxStore:
         for precision, lines in batches.items():
             for at in range(0, len(lines), _LINES_MAX):
                 self._write_lines(lines[at : at + _LINES_MAX], precision, refused)
+        self._revisions.written(wanted)
         return [Rejection.of(position, refused[position]) for position in sorted(refused)]
 
     def _write_lines(self, lines: Sequence[tuple[int, str]], precision: str, refused: dict[int, Rejected]) -> None:
@@ -112,6 +119,17 @@ class InfluxStore:
             middle = len(lines) // 2
             self._write_lines(lines[:middle], precision, refused)
             self._write_lines(lines[middle:], precision, refused)
+
+    def _revisions_stored(
+        self, names: set[str], window_s: int, first: int, last: int
+    ) -> Iterator[tuple[str, int, int]]:
+        """(series, start, revision) of what is stored; of other series too where many are asked for."""
+        which = f'r._measurement == "aggregates" and r._field == "revision" and r.window_s == "{int(window_s)}"'
+        if len(names) <= _NAMED_MAX:
+            which += f" and ({' or '.join(f'r.series == {_tag(name)}' for name in sorted(names))})"
+        rows = list(self._rows(first, last + 1, which, "", 1))
+        for row, start in zip(rows, _times(rows).tolist(), strict=True):
+            yield untag(row["series"]), start, int(row["_value"])
 
     # --- reading
 

@@ -35,8 +35,9 @@ CREATE TABLE IF NOT EXISTS entries (id INTEGER PRIMARY KEY, key BLOB NOT NULL, v
 class SqliteOutbox:
     """Implements :class:`domain.ports.Outbox`; blocking, safe to call from several threads.
 
-    ``name`` is the gateway's name: made with the file and kept in it, so that a lost file means a new name and its
-    seqs, which start again, cannot be taken for repeats.
+    ``name`` is the gateway's name of this start: one made with the file and kept in it, and a part that is new at every
+    start. So a lost file, or an old copy of it that was put back, cannot give out again what was used before: with a
+    new name its seqs are new, and entries of an earlier start keep the name they were written with.
 
     Args:
         path: the file; it and its ``-wal`` belong to one process at a time.
@@ -55,7 +56,7 @@ class SqliteOutbox:
         self._lock = Lock()
         self._db = open_database(path, "outbox", _SCHEMA)
         try:
-            self.name = self._gateway_name(prefix)
+            self.name = f"{self._gateway_name(prefix)}.{uuid.uuid4().hex[:6]}"
             self._lanes: dict[tuple[str, int], int] = {}
             self._next: dict[tuple[str, int], int] = {}
             for lane, topic, partition, next_seq in self._db.execute("SELECT * FROM lanes"):

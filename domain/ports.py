@@ -1,6 +1,6 @@
 """The contracts between the core and the outside world. Each has one conformance suite in tests/conformance."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,6 +40,16 @@ class Progress(Protocol):
 
     async def pressed(self, consumer: str) -> None:
         """Return when a publisher is short of room until ``consumer`` takes more: time for a checkpoint."""
+
+
+class Log(Protocol):
+    """What stands in a topic, for whoever has to go back to it."""
+
+    async def end(self, topic: str, partition: int) -> int:
+        """The offset that the next message will have. Raises: Unavailable."""
+
+    def between(self, topic: str, partition: int, begin: int, end: int) -> AsyncIterator[tuple[int, bytes]]:
+        """Offset and value of the messages with ``begin <= offset < end`` that are still there. Raises: Unavailable."""
 
 
 class Checkpoints(Protocol):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.readings import Flags, Floats, Ints, Rows
 
@@ -47,6 +48,13 @@ class Aggregates:
 
     def __len__(self) -> int:
         return len(self.start)
+
+    def take(self, keep: NDArray[np.bool_]) -> "Aggregates":
+        """The rows where ``keep`` (``bool[n]``) is true; the series stay as they are."""
+        return Aggregates(
+            self.area, self.window_s, self.series, self.i[keep], self.start[keep], self.count[keep], self.mean[keep],
+            self.min[keep], self.max[keep], self.last[keep], self.coverage[keep], self.flag[keep], self.revision[keep],
+        )  # fmt: skip
 
 
 def window_start(t: Ints, length_s: int) -> Ints:

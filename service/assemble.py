@@ -105,7 +105,13 @@ def add_worker(site: Site) -> Worker:
     setup = make_setup(site.settings, site.register)
     ground = site.ground
     worker = Worker(
-        setup.analyser, ground.publisher(), ground.relay(), ground.checkpoints, ground.progress, ground.instance
+        setup.analyser,
+        ground.publisher(),
+        ground.relay(),
+        ground.checkpoints,
+        ground.progress,
+        ground.instance,
+        ground.past,
     )
     _add_agent(site, ANALYSE, worker.take, worker.revoke)
     site.figures.of_worker(worker)

@@ -13,12 +13,13 @@ from connectors.checkpoints_file import FileCheckpoints
 from connectors.checkpoints_kafka import KafkaCheckpoints
 from connectors.embedded_broker import EmbeddedBroker, EmbeddedPublisher
 from connectors.kafka_admin import check
+from connectors.kafka_past import KafkaPast
 from connectors.kafka_publisher import KafkaPublisher
 from connectors.kafka_security import PLAIN, KafkaSecurity, knock
 from connectors.progress import BrokerProgress, TakenLedger
 from domain import topics
 from domain.errors import Misconfigured, Unavailable
-from domain.ports import Checkpoints, Progress, Publisher, Store
+from domain.ports import Checkpoints, Log, Progress, Publisher, Store
 from domain.rights import PARTS, Rights
 from service import data_dir
 from service.crew import Crew
@@ -46,6 +47,7 @@ class Ground:
     instance: str
     progress: Progress
     checkpoints: Checkpoints
+    past: Log
     publisher: Callable[[], Publisher]  # a fresh one whose settle waits until consumers have taken
     relay: Callable[[], Publisher]  # a fresh one whose settle waits for the broker only
     security: KafkaSecurity = PLAIN
@@ -65,11 +67,14 @@ async def _embedded(settings: Settings, crew: Crew) -> Ground:
     ledger = TakenLedger(CONSUMERS)
     checkpoints = FileCheckpoints(settings.data_dir / data_dir.CHECKPOINTS)
     crew.on_stop(checkpoints.stop, "checkpoints")
+    past = KafkaPast(broker.address)
+    crew.on_stop(past.stop, "log")
     return Ground(
         address=broker.address,
         instance=broker.instance,
         progress=ledger,
         checkpoints=checkpoints,
+        past=past,
         publisher=_stopped_by(crew, lambda: EmbeddedPublisher(broker.address, ledger)),
         relay=_stopped_by(crew, lambda: KafkaPublisher(broker.address)),
     )
@@ -80,8 +85,10 @@ async def _kafka(settings: Settings, crew: Crew, needs: Rights | None) -> Ground
     await _wait_for_topics(settings, needs)
     checkpoints = KafkaCheckpoints(address, security, rank=rank_of)
     crew.on_stop(checkpoints.stop, "checkpoints")
+    past = KafkaPast(address, security)
+    crew.on_stop(past.stop, "log")
     publisher = _stopped_by(crew, lambda: KafkaPublisher(address, security))
-    return Ground(address, "kafka", BrokerProgress(), checkpoints, publisher, publisher, security)
+    return Ground(address, "kafka", BrokerProgress(), checkpoints, past, publisher, publisher, security)
 
 
 def _stopped_by(crew: Crew, make: Callable[[], EmbeddedPublisher | KafkaPublisher]) -> Callable[[], Publisher]:

@@ -90,8 +90,8 @@ def make_app(
         consumer_auto_offset_reset="earliest",
         broker_commit_interval=0.5,
         stream_wait_empty=False,  # with events held back, the default hangs on stop
-        broker_session_timeout=10.0,
-        broker_heartbeat_interval=2.0,
+        broker_session_timeout=6.0,  # the least that brokers allow by default: so soon others take over
+        broker_heartbeat_interval=1.5,
     )
     app.transport = _PromptTransport(app.conf.broker_consumer, app)
     channel = app.topic(*spec.topics, key_serializer="raw", value_serializer="raw")

@@ -24,6 +24,7 @@ from streams.stage import Flow
 
 MakeArea = Callable[[str], Area]
 _LOOSE_PER_MESSAGE = 2_000
+_GATEWAYS_MAX = 1_000  # a gateway has a new name at every start: of the oldest, readings are told apart one by one
 _NOWHERE = ""  # the area of what belongs to none: it only fills the quarantine
 
 
@@ -50,7 +51,7 @@ class Analyser:
         self._areas: dict[str, Area] = {}
         self._places: dict[str, tuple[str, str]] = {}  # topic and area of the series that have been met
         self._tick = NEVER
-        self.seqs: dict[str, int] = {}  # the last seq applied, by gateway
+        self.seqs: dict[str, int] = {}  # the last seq applied, by gateway and start
 
     def apply(self, raw: bytes) -> Step:
         """Never raises for what is in the message: what cannot be read is quarantined."""
@@ -67,7 +68,10 @@ class Analyser:
         """A frame or tick, once: one that the gateway sent again is passed over."""
         if message.seq <= self.seqs.get(message.gateway, -1):
             return Step()
+        self.seqs.pop(message.gateway, None)  # kept in the order of their last message
         self.seqs[message.gateway] = message.seq
+        if len(self.seqs) > _GATEWAYS_MAX:
+            del self.seqs[next(iter(self.seqs))]
         if isinstance(message, Tick):
             self._tick = max(self._tick, message.time)
             return Step(flows=[area.on_tick(self._tick) for area in self._areas.values()])

@@ -6,11 +6,14 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import Rejected, shorten
-from domain.messages import Quarantined
+from domain import topics
+from domain.errors import Rejected, Rejection, shorten
+from domain.messages import Finding, Forecast, Health, Quarantined
+from domain.ports import Result
 from domain.readings import Readings
 from domain.series import parse_series
 from domain.times import TIME_MS_MAX
+from domain.windows import Aggregates
 
 _EXCERPT_CHARS = 500
 
@@ -78,6 +81,33 @@ def unreadable(origin: Origin, now: int, raw: bytes, position: int, field: str, 
         field=field,
         reason=reason,
         excerpt=raw[:_EXCERPT_CHARS].decode("utf-8", "replace"),
+    )
+
+
+def refused_result(result: Result, rejection: Rejection) -> Quarantined | None:
+    """A record of a result that the store refused for good; None for one that is such a record itself."""
+    match result:
+        case Quarantined():
+            return None
+        case Aggregates():
+            topic, series, time = topics.AGGREGATES, result.series[int(result.i[0])], int(result.start.max())
+        case Finding():
+            topic, series, time = topics.FINDINGS, result.place, result.time
+        case Forecast():
+            topic, series, time = topics.FORECASTS, result.series, result.issued
+        case Health():
+            topic, series, time = topics.HEALTH, result.asset, result.time
+    clean = rejection.value.encode("utf-8", "replace").decode()
+    return Quarantined(
+        id=identity("refused", topic, series, time, rejection.value),
+        time=max(time, 0),
+        topic=topic,
+        gateway="",
+        series=shorten(series.encode("utf-8", "replace").decode()),
+        value=shorten(clean),
+        field=rejection.field,
+        reason=f"the store refused this result: {rejection.reason}",
+        excerpt=clean[:_EXCERPT_CHARS],
     )
 
 

@@ -8,11 +8,12 @@ import structlog
 
 from domain import topics
 from domain.codec import decode_as, encode
-from domain.errors import Rejected
+from domain.errors import Rejected, Rejection
 from domain.messages import Action, Alert, Finding
 from domain.ports import AlertStore, Progress, Publisher, Record, Result, Store
 from domain.topics import partition_of
 from streams.desk import check_action, on_action, on_finding
+from streams.quarantine import refused_result
 from streams.records import result_of
 from streams.retrying import until_available
 
@@ -91,6 +92,10 @@ class StoreTaker:
         self.refused += len(refused)
         for rejection in refused:
             log.error("the store refused a result", field=rejection.field, reason=rejection.reason)
+        aside = [refused_result(results[rejection.position], rejection) for rejection in refused]
+        kept = [one for one in aside if one is not None]
+        if kept:
+            await until_available(lambda: asyncio.to_thread(self._store.write, kept))
 
 
 class DeskTaker:

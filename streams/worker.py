@@ -3,7 +3,8 @@
 The recipe: every message is held un-acknowledged; state holds the position of the last message applied; a checkpoint is
 a cut through all partitions between two messages, kept only after every output before the cut is durable; only then are
 the messages before the cut acknowledged. After a crash the stretch since the checkpoint is replayed, and its outputs
-overwrite themselves.
+overwrite themselves. The state decides where to go on, never the committed offset: when a message comes that does not
+follow the last one applied, what lies between is read from the log first.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from typing import Any
 import structlog
 
 from domain.errors import Rejected, Unavailable
-from domain.ports import Checkpoints, Progress, Publisher, Record
+from domain.ports import Checkpoints, Log, Progress, Publisher, Record
 from streams.analyser import Analyser, Step
 from streams.quarantine import Origin, unreadable
 from streams.records import quarantine_records, records_of
@@ -65,6 +66,7 @@ class Worker:
         checkpoints: Checkpoints,
         progress: Progress,
         instance: str,
+        past: Log | None = None,
     ) -> None:
         """Make a worker that has no partitions yet.
 
@@ -76,6 +78,7 @@ class Worker:
             checkpoints: where cuts are kept.
             progress: is told what lies behind a checkpoint.
             instance: names the broker's log; offsets of a checkpoint count only within the same one.
+            past: the log, to go back to where the state ends; without it a gap in the offsets is taken as it is.
         """
         self._make_analyser = make_analyser
         self._publisher = publisher
@@ -83,6 +86,7 @@ class Worker:
         self._checkpoints = checkpoints
         self._progress = progress
         self._instance = instance
+        self._past = past
         self._parts: dict[Place, _Part] = {}
         self._unsettled: list[Record] = []
         self._step = asyncio.Lock()  # a cut falls between two messages, never within one
@@ -97,16 +101,34 @@ class Worker:
             part.held.append((offset, ack))
             if offset < part.next_offset:
                 return
-            step = self._apply(part, topic, value)
-            part.next_offset = offset + 1
-            self._count(step)
-            records = [record for flow in step.flows for record in records_of(flow, partition)]
-            records += quarantine_records(step.quarantined, partition)
-            if records:
-                self._unsettled += records
-                await until_available(lambda: self._publisher.send(records))
-            if step.forward:
-                await until_available(lambda: self._pass_on(step.forward))
+            if offset > part.next_offset:
+                await until_available(lambda: self._catch_up(part, topic, partition, offset))
+            await self._advance(part, topic, partition, offset, value)
+
+    async def _catch_up(self, part: _Part, topic: str, partition: int, end: int) -> None:
+        """Apply what lies between the state and ``end`` and was not delivered: the commit was ahead of the checkpoint
+        (a damaged one, one that a newer program cannot read), or a delivery was dropped in a rebalance."""
+        if self._past is None:
+            return
+        begin = part.next_offset
+        count = 0
+        async for offset, value in self._past.between(topic, partition, begin, end):
+            if offset >= part.next_offset:
+                await self._advance(part, topic, partition, offset, value)
+                count += 1
+        log.warning("read again from the log", topic=topic, partition=partition, begin=begin, end=end, messages=count)
+
+    async def _advance(self, part: _Part, topic: str, partition: int, offset: int, value: bytes) -> None:
+        step = self._apply(part, topic, value)
+        part.next_offset = offset + 1
+        self._count(step)
+        records = [record for flow in step.flows for record in records_of(flow, partition)]
+        records += quarantine_records(step.quarantined, partition)
+        if records:
+            self._unsettled += records
+            await until_available(lambda: self._publisher.send(records))
+        if step.forward:
+            await until_available(lambda: self._pass_on(step.forward))
 
     @staticmethod
     def _apply(part: _Part, topic: str, value: bytes) -> Step:
@@ -165,6 +187,12 @@ class Worker:
             except Rejected as error:
                 log.warning("checkpoint refused, state is rebuilt from the log", topic=topic, reason=str(error))
                 part = _Part(self._make_analyser(topic, partition), 0, [])
+        if self._past is not None and part.next_offset:
+            past = self._past
+            end = await until_available(lambda: past.end(topic, partition))
+            if part.next_offset > end:
+                log.warning("the log is shorter than the checkpoint says, all of it is read", topic=topic, end=end)
+                part.next_offset = 0
         self._parts[topic, partition] = part
         return part
 

@@ -343,3 +343,30 @@ def test_series_that_appear_while_they_are_listed(store: Store) -> None:
         stop.set()
         writer.join()
     assert len(store.series()) == written > 0
+
+
+def test_an_older_revision_never_replaces_a_newer_one(store: Store) -> None:
+    """It comes late, from a worker that was paused; in one write with others, and also when the store is asked anew."""
+    newer = batch(["a/traffic.flow", "b/traffic.flow"], range(5), revision=3, add=7)
+    store.write([newer])
+    store.write([batch(["a/traffic.flow", "b/traffic.flow"], range(5), revision=2, add=1)])
+    assert_same(read(store), batch_of(newer, "a/traffic.flow"))
+    store.write([batch(["a/traffic.flow"], range(6), revision=2, add=1)])  # five of them are old, one is new
+    got = read(store)
+    assert got.revision.tolist() == [3, 3, 3, 3, 3, 2]
+    assert_same(got.take(got.revision == 3), batch_of(newer, "a/traffic.flow"))
+
+
+def test_in_one_write_the_newest_revision_stays_whatever_the_order(store: Store) -> None:
+    newer = batch(["a/traffic.flow"], range(5), revision=2, add=7)
+    store.write([newer, batch(["a/traffic.flow"], range(5))])
+    assert_same(read(store), newer)
+
+
+def batch_of(whole: Aggregates, name: str) -> Aggregates:
+    """The rows of one series."""
+    part = whole.take(whole.i == whole.series.index(name))
+    return Aggregates(
+        part.area, part.window_s, [name], np.zeros(len(part), np.int32), part.start, part.count, part.mean, part.min,
+        part.max, part.last, part.coverage, part.flag, part.revision,
+    )  # fmt: skip

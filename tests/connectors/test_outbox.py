@@ -20,7 +20,7 @@ def test_a_restart_keeps_name_seq_and_entries(tmp_path: Path) -> None:
     first.forget("readings.air", 0, 2)
     first.close()
     again = SqliteOutbox(tmp_path / "o.sqlite", 1 << 20)
-    assert again.name == first.name
+    assert again.name.rpartition(".")[0] == first.name.rpartition(".")[0]
     assert again.next_seq("readings.air", 0) == 4
     assert again.read("readings.air", 0, 0, 10) == [entry(3)]
     assert (again.depth(), again.bytes_waiting()) == (first.depth(), first.bytes_waiting())
@@ -47,6 +47,27 @@ def test_a_lost_file_means_a_new_name(tmp_path: Path) -> None:
         outbox.close()
     assert len(names) == 3
     assert all(name.startswith("north-") for name in names)
+
+
+def test_an_old_copy_put_back_gives_out_nothing_twice(tmp_path: Path) -> None:
+    path, copy = tmp_path / "o.sqlite", tmp_path / "copy.sqlite"
+    used: list[tuple[str, int]] = []
+    first = SqliteOutbox(path, 1 << 20)
+    first.append([entry(1)])
+    used.append((first.name, 1))
+    first.close()
+    shutil.copy(path, copy)
+    second = SqliteOutbox(path, 1 << 20)
+    second.append([entry(2), entry(3)])
+    used += [(second.name, 2), (second.name, 3)]
+    second.close()
+    shutil.copy(copy, path)
+    third = SqliteOutbox(path, 1 << 20)
+    seq = third.next_seq("readings.air", 0)
+    third.append([entry(seq)])
+    assert seq == 2
+    assert (third.name, seq) not in used
+    third.close()
 
 
 @pytest.mark.parametrize("at", [0, 8_192 * 4])
