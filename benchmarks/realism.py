@@ -27,7 +27,7 @@ from benchmarks.recorded import Recorded, read_recorded
 from domain.readings import Floats, Ints
 from domain.times import DAY_MS, HOUR_MS, MINUTE_MS
 from simulator.demo import demo_script
-from simulator.plan import plan_town
+from simulator.plan import Town, plan_town
 from simulator.signals import City
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,13 +44,13 @@ class Simulated:
 
     names: list[str]
     x: Floats
-    town: object
+    town: Town
 
     def hourly(self, name: str) -> Floats:
-        return self.x[self.names.index(name)].reshape(-1, 12).mean(axis=1)
+        return np.asarray(self.fine(name).reshape(-1, 12).mean(axis=1))
 
     def fine(self, name: str) -> Floats:
-        return self.x[self.names.index(name)]
+        return np.asarray(self.x[self.names.index(name)])
 
 
 def simulate(seed: int, weeks: int) -> Simulated:
@@ -205,7 +205,7 @@ def neighbours(sim: Simulated, recorded: Recorded) -> list[str]:
         cells = []
         for group in (mine, theirs):
             found = [correlation(a, b) for k, a in enumerate(group) for b in group[k + 1 :]]
-            cells.append(f"{np.median(found):.2f} ({min(found):.2f} to {max(found):.2f}, {len(found)} pairs)")
+            cells.append(f"{np.nanmedian(found):.2f} ({min(found):.2f} to {max(found):.2f}, {len(found)} pairs)")
         lines.append(f"| air.{quantity} | {cells[0]} | {cells[1]} |")
     return lines
 
