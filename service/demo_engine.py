@@ -25,7 +25,7 @@ _SHOWN_MS = 6 * HOUR_MS
 _ALERTS_MAX = 2_000
 _MINUTES = {"crash": 20, "pollution-episode": 40, "feeder-fault": 12, "silent": 12}
 _OTHER_MINUTES = 20
-_STRENGTH = {"crash": 0.95, "pollution-episode": 0.9}
+_STRENGTH = {"crash": 1.0, "pollution-episode": 0.9}
 _BUSY_MS = 3 * MINUTE_MS
 
 

@@ -6,10 +6,10 @@ import { bothTimes, capital, duration } from "./words.js";
 
 const EVERY_MS = 2_000;
 const WORDS = {
-  crash: "Crash", "pollution-episode": "Pollution episode", "feeder-fault": "Feeder fault", silent: "Sensor stopped",
-  "drop-out": "Sensor reports zero", stuck: "Sensor stuck", noise: "Sensor noisy", "wrong-unit": "Wrong unit",
+  crash: "Crash", "pollution-episode": "Pollution episode", "feeder-fault": "Feeder fault", silent: "Silence",
+  "drop-out": "Reports zero", stuck: "Stuck", noise: "Noise", "wrong-unit": "Wrong unit",
 };
-const CAUSES = { world: "in the town", sensor: "of a sensor", transport: "on the way" };
+const CAUSES = { world: "event", sensor: "sensor fault", transport: "transport fault" };
 const SAID = { anomaly: "unusual values", quality: "doubtful data", silence: "no data", maintenance: "maintenance", incident: "incident" };
 
 const wordOf = (kind) => WORDS[kind] ?? capital(kind.replaceAll("-", " "));
