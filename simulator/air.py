@@ -16,6 +16,18 @@ from simulator.world_event import AirEvent
 
 _TRAFFIC_STEP_MS = 5 * MINUTE_MS
 _TAIL_MS = 4 * MINUTE_MS  # exhaust reaches the inlet a little later
+_NOX_FAR, _NOX_ROAD = 5.0, 34.0  # ppb: what blows in, and what a full road adds at the kerb
+_PRIMARY = 0.15  # share of NOx that leaves the exhaust as NO2 (UK fleet, AQEG 2007: 0.1 to 0.25)
+_J_MAX = 8.5e-3  # 1/s, photolysis of NO2 under the strongest sun (Seinfeld and Pandis)
+_K = 4.4e-4  # 1/(ppb s), NO + O3 at 15 °C: 1.8e-14 cm³/s
+NO2_UG_PER_PPB, O3_UG_PER_PPB = 1.9125, 1.9957  # at 20 °C, as in the UK
+
+
+def steady(nox: Floats, ox: Floats, sun: Floats) -> tuple[Floats, Floats]:
+    """NO2 and O3 in ppb in photostationary balance (Leighton 1961): ``j NO2 = k NO O3``, with NOx and Ox given."""
+    both = nox + ox + _J_MAX * sun / _K
+    no2 = 0.5 * (both - np.sqrt(np.maximum(both * both - 4 * nox * ox, 0)))
+    return no2, np.maximum(ox - no2, 0.5)
 
 
 class Air:
@@ -53,16 +65,19 @@ class Air:
         puffs += 0.06 * Noise(seed, "air-area").smooth(self._area_keys[rows], t, 70 * MINUTE_MS)
         puffs = np.maximum(puffs, 0.3)
         slow = self._regional("no2", t, 40 * HOUR_MS)
-        no2 = (7.5 * np.exp(0.25 * slow) * thick + 34 * roadside * busy * thick) * puffs
-        ox = 64 + 26 * sky.sun * (1 + 0.025 * (sky.temperature - 12)) + 5 * self._regional("ozone", t, 3 * DAY_MS)
+        nox = (_NOX_FAR * np.exp(0.25 * slow) + _NOX_ROAD * roadside * busy) * thick * puffs
         stir = 1 - 0.34 * np.clip((400 - sky.mixing) / 300, 0, 1)  # on still nights ozone is used up at the ground
-        o3 = np.maximum(ox * stir - 0.85 * no2, 3.0) * (1 + 0.3 * (puffs - 1))
-        far = 6.0 * np.exp(0.42 * self._regional("particles", t, 60 * HOUR_MS)) * thick**0.35 * washed
+        far_o3 = 33 + 13 * sky.sun * (1 + 0.025 * (sky.temperature - 12)) + 2.5 * self._regional("ozone", t, 3 * DAY_MS)
+        no2, o3 = steady(nox, far_o3 * stir + _PRIMARY * nox, sky.sun)
+        drift = self._regional("particles", t, 60 * HOUR_MS)  # now and then a plume from the continent
+        far = 6.0 * np.exp(0.42 * drift + 0.3 * np.maximum(drift - 1, 0)) * thick**0.35 * washed
         hearths = 3.2 * bump(clock.hour, 20.5, 2.2) * np.clip((13 - sky.temperature) / 12, 0, 1.5) * thick
         pm25 = (far + hearths + 4.0 * roadside * busy * thick) * (0.4 + 0.6 * puffs)
         dry = 1 / (1 + 0.6 * sky.rain)
         coarse = (3.0 + 6.0 * roadside * busy + 0.5 * np.maximum(sky.wind - 4, 0)) * dry * puffs
-        return {"air.no2": no2, "air.pm25": pm25, "air.pm10": pm25 + coarse, "air.o3": o3}
+        return {
+            "air.no2": no2 * NO2_UG_PER_PPB, "air.pm25": pm25, "air.pm10": pm25 + coarse, "air.o3": o3 * O3_UG_PER_PPB,
+        }  # fmt: skip
 
     def _busy(self, t: Ints, rows: Ints) -> Floats:
         """Mean load of the three nearest loops, 0..1, a few minutes ago; without events, whose fumes are their own."""

@@ -2,8 +2,9 @@
 
 In each step a cell sends on what it holds, at most its capacity; it takes what its capacity and the room left in it
 allow (triangular fundamental diagram). Where ways part, vehicles wait for each other (first in, first out, Daganzo
-1995), but who leaves the town need not wait, so that a ring road does not lock; where they join, each way gets a share of the room in proportion to what it sends. Queues, shock waves and their
-dissolving follow from this. Vehicles are neither made nor lost: what has entered is in a cell or has left.
+1995), but who leaves the town need not wait, so that a ring road does not lock; where they join, each way gets a share
+of the room in proportion to what it sends. Queues, shock waves and their dissolving follow from this. Vehicles are
+neither made nor lost: what has entered is in a cell or has left.
 """
 
 from collections.abc import Sequence
@@ -120,7 +121,7 @@ class _Step:
         np.divide(room, np.maximum(asked, 1e-12), out=scale[:-1])
         np.minimum(scale, 1.0, out=scale)
         free = scale[net.after]
-        np.minimum.at(free, net.turn_from, scale[net.turn_to])
+        free[net.turn_from] = np.minimum(free[net.turn_from], scale[net.turn_to])
         out = sent[:-1] * (self._leave + (1 - self._leave) * free)
         onward[:-1] *= free
         taken = onward[net.before]

@@ -3,7 +3,7 @@
 The layout is fictional; the seed bends it. Nothing here knows about sensors.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import cos, hypot, pi, sin
 
@@ -12,6 +12,7 @@ from simulator.noise import Noise
 LAT, LON = 52.7105, -0.9312
 _KM_PER_DEGREE = 111.2
 _COS_LAT = 0.6058
+_BOROUGH_KM = 11.0
 
 Point = tuple[float, float]
 
@@ -41,6 +42,7 @@ class Road:
     free_flow: float  # km/h
     lane_capacity: float  # veh/h
     inbound: float  # share of the morning peak, 0..1
+    borough: int = 0
 
     @property
     def km(self) -> float:
@@ -67,7 +69,41 @@ class Ground:
     parks: dict[str, tuple[Point, ...]] = field(default_factory=dict)
 
 
-def lay_out(seed: int, districts: tuple[str, ...]) -> Ground:
+def lay_out(seed: int, districts: tuple[str, ...], boroughs: int = 1) -> Ground:
+    """A town, or a conurbation of several boroughs, each laid out like a town; the first has the plain names."""
+    first = _lay_out_one(seed, districts)
+    roads, shapes = list(first.roads), dict(first.districts)
+    for k in range(1, boroughs):
+        x, y = centre_of(k)
+        other = _lay_out_one(seed + k, tuple(in_borough(k, name) for name in districts))
+        roads += [
+            replace(
+                road, name=f"{road.name} {k + 1}", area=in_borough(k, road.area), borough=k,
+                points=tuple((px + x, py + y) for px, py in road.points),
+            )
+            for road in other.roads
+        ]  # fmt: skip
+        shapes |= {name: tuple((px + x, py + y) for px, py in shape) for name, shape in other.districts.items()}
+    return Ground(tuple(roads), shapes, first.river, first.parks)
+
+
+def in_borough(borough: int, name: str) -> str:
+    """The name of a place in a borough: ``ring-north``, ``b2-ring-north``."""
+    return name if borough == 0 else f"b{borough + 1}-{name}"
+
+
+def centre_of(borough: int) -> Point:
+    """Boroughs stand in a square spiral round the first."""
+    x = y = 0
+    dx, dy = 0, -1
+    for _ in range(borough):
+        if x == y or (x < 0 and x == -y) or (x > 0 and x == 1 - y):
+            dx, dy = -dy, dx
+        x, y = x + dx, y + dy
+    return (_BOROUGH_KM * x, _BOROUGH_KM * y)
+
+
+def _lay_out_one(seed: int, districts: tuple[str, ...]) -> Ground:
     """Ring road (clockwise carriageway), eight roads into town, four streets in the centre, river, parks, districts."""
     noise = Noise(seed, "ground")
     wobble = [noise.fraction("ring", k) * 2 * pi for k in range(3)]

@@ -121,15 +121,16 @@ def build(town: Town, seed: int) -> Network:
     roads = town.ground.roads
     noise = Noise(seed, "roads")
     drawing = _Drawing(roads, np.array([0.72 + 0.24 * noise.fraction(road.name, 0) for road in roads]))
-    rings = [k for k, road in enumerate(roads) if road.road_class == "primary"]
-    into_town = [k for k, road in enumerate(roads) if road.road_class == "secondary"]
-    streets = [k for k, road in enumerate(roads) if road.road_class == "tertiary"]
-    for at in range(0, len(rings), 4):
-        _close_ring(drawing, rings[at : at + 4])
-    for road in into_town:
-        drawing.sources.append((int(drawing.first[road]), [(road, 1.0)]))
-        _cross(drawing, road, rings)
-    _end_in_streets(drawing, into_town, streets)
+    for borough in range(max(road.borough for road in roads) + 1):
+        rings, into_town, streets = (
+            [k for k, road in enumerate(roads) if road.borough == borough and road.road_class == kind]
+            for kind in ("primary", "secondary", "tertiary")
+        )
+        _close_ring(drawing, rings)
+        for road in into_town:
+            drawing.sources.append((int(drawing.first[road]), [(road, 1.0)]))
+            _cross(drawing, road, rings)
+        _end_in_streets(drawing, into_town, streets)
     return _finish(drawing, town, noise)
 
 

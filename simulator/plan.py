@@ -7,6 +7,8 @@ from itertools import pairwise
 from math import ceil, cos, pi, sin
 from typing import Any
 
+import numpy as np
+
 from domain.errors import Misconfigured
 from domain.sensors import Link, Sensor
 from simulator import geometry
@@ -16,6 +18,7 @@ from simulator.noise import Noise
 NAME = "Lenbridge"
 SIZE_MIN, SIZE_MAX = 20, 100_000
 AREA_SENSORS_MAX = 24
+BOROUGH_SENSORS = 240  # a larger town has several boroughs
 NEIGHBOURHOODS = ("Old Town", "Millbrook", "Eastgate", "Castle Meadow", "Southfields", "Quarry Hill", "Priory")
 SUBSTATIONS = ("Harrow Lane", "Lenwick", "Castle Meadow", "Abbot's Way", "Quarry Hill", "Market")
 
@@ -118,10 +121,11 @@ def plan_town(seed: int, size: int = 120) -> Town:
     """
     if not SIZE_MIN <= size <= SIZE_MAX:
         raise Misconfigured(f"town size {size}: give {SIZE_MIN} to {SIZE_MAX} sensors")
-    ground = geometry.lay_out(seed, NEIGHBOURHOODS)
+    boroughs = max(1, round(size / BOROUGH_SENSORS))
+    ground = geometry.lay_out(seed, NEIGHBOURHOODS, boroughs)
     loops = _place_loops(ground, size // 2)
     stations = _place_stations(seed, ground, loops, size // 6)
-    meters = _place_meters(seed, size - size // 2 - size // 6)
+    meters = _place_meters(seed, size - size // 2 - size // 6, boroughs)
     return Town(seed, ground, loops, stations, meters, _link(loops))
 
 
@@ -174,14 +178,17 @@ def _link(loops: Sequence[Loop]) -> list[Link]:
     for loop in loops:
         by_road.setdefault(loop.road.name, []).append(loop)
     pairs = [pair for chain in by_road.values() for pair in pairwise(chain)]
-    ring = [chain for chain in by_road.values() if chain[0].road.road_class == "primary"]
-    if len(ring) > 1:
-        pairs += [(a[-1], b[0]) for a, b in zip(ring, ring[1:] + ring[:1], strict=True)]
-    streets = [chain[0] for chain in by_road.values() if chain[0].road.road_class == "tertiary"]
+    boroughs: dict[int, list[list[Loop]]] = {}
     for chain in by_road.values():
-        end = chain[-1]
-        if streets and end.road.road_class == "secondary":
-            pairs.append((end, min(streets, key=lambda street: geometry.metres(end.point, street.point))))
+        boroughs.setdefault(chain[0].road.borough, []).append(chain)
+    for chains in boroughs.values():
+        ring = [chain for chain in chains if chain[0].road.road_class == "primary"]
+        if len(ring) > 1:
+            pairs += [(a[-1], b[0]) for a, b in zip(ring, ring[1:] + ring[:1], strict=True)]
+        streets = [chain[0] for chain in chains if chain[0].road.road_class == "tertiary"]
+        for end in (chain[-1] for chain in chains):
+            if streets and end.road.road_class == "secondary":
+                pairs.append((end, min(streets, key=lambda street: geometry.metres(end.point, street.point))))
     return [
         Link(a.sensor.sensor, b.sensor.sensor, round(max(20.0, geometry.metres(a.point, b.point) * 1.05), 1))
         for a, b in pairs
@@ -190,10 +197,14 @@ def _link(loops: Sequence[Loop]) -> list[Link]:
 
 def _place_stations(seed: int, ground: Ground, loops: Sequence[Loop], count: int) -> tuple[Station, ...]:
     noise = Noise(seed, "stations")
-    per_area = _share_out(count, [1.0] * len(NEIGHBOURHOODS))
+    per_area = _share_out(count, [1.0] * len(ground.districts))
     stations: list[Station] = []
-    for area_name, share in zip(NEIGHBOURHOODS, per_area, strict=True):
+    place = np.array([loop.point for loop in loops])
+    borough_of = np.array([loop.road.borough for loop in loops])
+    for nth, (area_name, share) in enumerate(zip(ground.districts, per_area, strict=True)):
         centre = geometry.middle(ground.districts[area_name])
+        here = np.flatnonzero(borough_of == nth // len(NEIGHBOURHOODS))
+        here = here if len(here) else np.arange(len(loops))
         for k in range(share):
             number = len(stations) + 1
             name = f"air-{number:03d}"
@@ -201,7 +212,8 @@ def _place_stations(seed: int, ground: Ground, loops: Sequence[Loop], count: int
                 centre[0] + 0.9 * (noise.fraction(name, 0) - 0.5),
                 centre[1] + 0.9 * (noise.fraction(name, 1) - 0.5),
             )
-            by_distance = sorted(range(len(loops)), key=lambda n: geometry.metres(loops[n].point, point))
+            away = np.hypot(place[here, 0] - point[0], place[here, 1] - point[1])
+            by_distance = here[np.argsort(away, kind="stable")[:3]].tolist()
             roadside = 0.25 + 0.75 * noise.fraction(name, 2)
             lat, lon = geometry.lat_lon(point)
             sensor = Sensor(
@@ -224,12 +236,14 @@ _CUSTOMERS = (
 )
 
 
-def _place_meters(seed: int, count: int) -> tuple[Meter, ...]:
+def _place_meters(seed: int, count: int, boroughs: int) -> tuple[Meter, ...]:
     noise = Noise(seed, "meters")
-    per_area = _share_out(count, [1.0] * len(SUBSTATIONS))
+    places = [(borough, at, name) for borough in range(boroughs) for at, name in enumerate(SUBSTATIONS)]
+    per_area = _share_out(count, [1.0] * len(places))
     meters: list[Meter] = []
-    for at, (substation, share) in enumerate(zip(SUBSTATIONS, per_area, strict=True)):
+    for (borough, at, substation), share in zip(places, per_area, strict=True):
         angle = 2 * pi * (at + 0.3) / len(SUBSTATIONS)
+        x, y = geometry.centre_of(borough)
         main = len(meters)
         for k in range(share):
             customer, what, rated = _CUSTOMERS[k % len(_CUSTOMERS)]
@@ -237,9 +251,9 @@ def _place_meters(seed: int, count: int) -> tuple[Meter, ...]:
             name = f"meter-{len(meters) + 1:03d}"
             reach = 1.5 + 0.7 * noise.fraction(name, 0)
             turn = angle + 0.8 * (noise.fraction(name, 1) - 0.5)
-            lat, lon = geometry.lat_lon((reach * sin(turn), reach * cos(turn)))
+            lat, lon = geometry.lat_lon((x + reach * sin(turn), y + reach * cos(turn)))
             rated_kw = round(rated * (0.8 + 0.4 * noise.fraction(name, 2)))
-            area = _area(f"substation-{_slug(substation)}", k + 1, share)
+            area = _area(geometry.in_borough(borough, f"substation-{_slug(substation)}"), k + 1, share)
             place = f"{substation} substation, {what} {k + 1}"
             sensor = Sensor(name, area, lat, lon, 60.0, place, f"{name}-panel", rated_kw=float(rated_kw))
             meters.append(Meter(sensor, customer, None if customer == "substation" else main))

@@ -46,6 +46,7 @@ class City:
         self._air = Air(town, seed, self._traffic)
         self._energy = Energy(town, seed)
         self._slow = np.array([(site.sensor.interval_s or 60) > 60 for site in town.stations], dtype=np.bool_)
+        self._phase: dict[tuple[str, int], Ints] = {}
         self._held: dict[tuple[SensorFault, str], float] = {}
 
     def readings(self, start_ms: int, end_ms: int, script: Script = QUIET) -> Readings:
@@ -102,12 +103,18 @@ class City:
     def _grid(self, sensors: Sequence[Sensor], start: int, end: int) -> tuple[Ints, NDArray[np.bool_]]:
         """Report times ``[m, n]`` of sensors of one interval, and which lie in the stretch."""
         interval = int((sensors[0].interval_s or 60) * 1_000)
-        phase = phases(self.seed, sensors)[:, None]
+        phase = self._phases(sensors)[:, None]
         slots = np.arange(start // interval - 1, max(start, end - 1) // interval + 1, dtype=np.int64)
         t = slots * interval + phase
         inside = (t >= start) & (t < end)
         some = inside.any(axis=0)
         return t[:, some], inside[:, some]
+
+    def _phases(self, sensors: Sequence[Sensor]) -> Ints:
+        key = (sensors[0].sensor, len(sensors))
+        if key not in self._phase:
+            self._phase[key] = phases(self.seed, sensors)
+        return self._phase[key]
 
     def _faulty(
         self, block: _Block, row: int, faults: Sequence[SensorFault], script: Script

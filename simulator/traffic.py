@@ -32,12 +32,21 @@ class Traffic:
             return np.zeros(t.shape), np.zeros(t.shape), np.zeros(t.shape)
         minute, within = np.divmod(t, MINUTE_MS)
         first = int(minute.min()) - 1
-        nodes = self.roads.minutes(first, int(minute.max()), events)
+        last = int(minute.max())
         share, at = within / MINUTE_MS, minute - first
-        flow, speed = (
-            (1 - share) * np.take_along_axis(node, at - 1, 1) + share * np.take_along_axis(node, at, 1)
-            for node in nodes
-        )
+
+        def blend(events: Events) -> list[Floats]:
+            return [
+                (1 - share) * np.take_along_axis(node, at - 1, 1) + share * np.take_along_axis(node, at, 1)
+                for node in self.roads.minutes(first, last, events)
+            ]
+
+        flow, speed = blend(events)
+        acting = events(first * MINUTE_MS, (last + 1) * MINUTE_MS)
+        early = t < min((event.start for event in acting), default=0)
+        if early.any():  # in the minute in which it happens, what is reported before it does not know of it
+            quiet = blend(nothing)
+            flow, speed = np.where(early, quiet[0], flow), np.where(early, quiet[1], speed)
         return self._count(t, flow, speed)
 
     def _count(self, t: Ints, flow: Floats, speed: Floats) -> tuple[Floats, Floats, Floats]:

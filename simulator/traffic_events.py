@@ -9,7 +9,7 @@ from simulator.reach import reached
 from simulator.truth import Truth
 from simulator.world_event import Pressure, Roads, TrafficEvent
 
-_DISSOLVES_MS = 2 * HOUR_MS  # a queue is gone by then at the latest
+_DISSOLVES_MS = 3 * HOUR_MS  # a queue is gone by then at the latest
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class _OnRoad(TrafficEvent):
 
     @property
     def over(self) -> int:
-        return self.end + min(_DISSOLVES_MS, 2 * (self.end - self.start) + 10 * MINUTE_MS)
+        return self.end + min(_DISSOLVES_MS, 3 * (self.end - self.start) + 20 * MINUTE_MS)
 
     def truth(self, town: Town) -> Truth:
         series, until = reached(town, self)

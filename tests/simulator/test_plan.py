@@ -1,5 +1,7 @@
 """The town: size, names, bounds of the table, map."""
 
+from collections import Counter
+
 import pytest
 
 from domain.errors import Misconfigured
@@ -16,7 +18,7 @@ def test_has_at_least_120_sensors_in_three_domains() -> None:
     assert {field: len(names) for field, names in sensors.items()} == {"traffic": 60, "air": 20, "energy": 40}
     assert {name.split("/")[1] for name in town.series} == {
         "traffic.flow", "traffic.speed", "traffic.occupancy", "air.no2", "air.pm25", "air.pm10", "air.o3",
-        "energy.active_power", "energy.energy_import",
+        "energy.active_power", "energy.energy_import", "energy.voltage",
     }  # fmt: skip
 
 
@@ -54,12 +56,16 @@ def test_links_join_known_loops_and_close_the_ring() -> None:
     assert met == ring
 
 
-@pytest.mark.parametrize("size", [20, 61, 1_000])
+@pytest.mark.parametrize("size", [20, 61, 360, 1_000, 10_000])
 def test_other_sizes(size: int) -> None:
     town = plan_town(1, size)
     assert len(SensorRegister(town.sensors)) == size
-    by_area = {area: sum(s.area == area for s in town.sensors) for area in town.areas}
+    by_area = Counter(sensor.area for sensor in town.sensors)
     assert max(by_area.values()) <= 24
+    assert all(town.meters[meter.main].main is None for meter in town.meters if meter.main is not None)
+    boroughs = {loop.road.name: loop.road.borough for loop in town.loops}
+    by_sensor = {loop.sensor.sensor: boroughs[loop.road.name] for loop in town.loops}
+    assert all(by_sensor[link.source] == by_sensor[link.target] for link in town.links)
 
 
 @pytest.mark.parametrize("size", [0, 19, 100_001])
