@@ -109,7 +109,7 @@ class DemoEngine:
 
     def _busiest(self, loops: list[str], now: int) -> str:
         readings = self._city.readings(now - _BUSY_MS, now, self._script)
-        flows = {name: 0.0 for name in loops}
+        flows = dict.fromkeys(loops, 0.0)
         for i, x in zip(readings.i.tolist(), readings.x.tolist(), strict=True):
             sensor, _, quantity = readings.series[i].partition("/")
             if quantity == "traffic.flow" and sensor in flows and not np.isnan(x):
