@@ -35,6 +35,7 @@ from streams.worker import Worker
 from web.app import WebParts, create_app
 from web.latest import LatestBook
 from web.live import LiveFeed
+from web.parts import DemoDesk
 
 log = structlog.get_logger(__name__)
 
@@ -180,7 +181,12 @@ def start_ticking(site: Site, gateway: Gateway) -> None:
 
 
 async def start_web(
-    site: Site, store: Store, alerts: AlertStore, gateway: Gateway | None, town: dict[str, Any] | None = None
+    site: Site,
+    store: Store,
+    alerts: AlertStore,
+    gateway: Gateway | None,
+    town: dict[str, Any] | None = None,
+    demo: DemoDesk | None = None,
 ) -> FastAPI:
     """The pages, the API and the live feed; with the gateway's door when it is in this process."""
     latest = LatestBook()
@@ -207,6 +213,7 @@ async def start_web(
             registry=site.registry,
             hosts=("*",) if site.settings.host not in ("127.0.0.1", "::1", "localhost") else WebParts.hosts,
             town=(town or {}).get("name", "Borough"),
+            demo=demo,
         )
     )
     site.live = live

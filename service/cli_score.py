@@ -16,7 +16,7 @@ _WORDS = {
     "named_right": "cause named right", "delay_mean_s": "time to detect, mean (s)",
     "delay_median_s": "time to detect, median (s)", "delay_p95_s": "time to detect, 95 % (s)",
     "sensor_delay_median_s": "time to detect of sensor faults, median (s)",
-    "transport_alerted": "transport faults alerted as incidents", "alerts": "alerts", "false": "false alerts",
+    "transport_alerted": "transport faults alerted as incidents", "alerts": "alerts", "alerts_per_event": "alerts for an event that is found", "false": "false alerts",
     "false_share": "false share", "cannot_verify_share": "cannot verify share",
     "false_per_operator_hour": "false alerts per operator-hour",
     "false_per_sensor_week": "false alerts per sensor-week",

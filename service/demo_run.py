@@ -33,12 +33,14 @@ from service.demo import (
     warm_up,
     write_past,
 )
+from service.demo_engine import DemoEngine
 from service.ground import open_store
 from service.running import note_address, open_door, until_told
 from service.settings import Settings
 from simulator.demo import demo_script
 from simulator.plan import plan_town
 from simulator.publisher import Sink, publish
+from simulator.script import LiveScript
 from simulator.signals import City
 
 
@@ -48,7 +50,7 @@ async def run_demo(
     """Assemble, warm up, then live until told to stop."""
     began, start, end = begin_and_end(past, wall_clock())
     town = plan_town(seed, TOWN_SENSORS)
-    city, script = City(town, seed), demo_script(town, seed, began)
+    city, script = City(town, seed), LiveScript(demo_script(town, seed, began))
     clock = DemoClock(start, speed)
     async with Crew() as crew:
         site = await open_site(settings, crew, OpenRegister(town.sensors), clock)
@@ -57,7 +59,8 @@ async def run_demo(
         written, _ = add_store(site, store), add_desk(site, alerts)
         worker = add_worker(site)
         gateway = await start_gateway(site)
-        open_door(site, await start_web(site, store, alerts, gateway, town.map()), sock)
+        engine = DemoEngine(city, script, alerts, clock, settings.data_dir)
+        open_door(site, await start_web(site, store, alerts, gateway, town.map(), engine), sock)
         note_address(crew, settings, sock, lambda _: None)
         await start_agents(site, worker)
         stop = asyncio.create_task(_stop_after(crew, for_s))
@@ -67,10 +70,12 @@ async def run_demo(
             played = working.result()
             clock.at = end
             clock.let_go()
+            engine.live_since(end)
             print(f"{town.name} is live: {len(town.sensors)} sensors, {played:,} readings played first", flush=True)
             start_ticking(site, gateway)
             crew.run(keep_note(settings.data_dir, seed, began, clock), "note")
-            crew.run(publish(city, script, sink_of(gateway), start=end, speed=speed), "town")
+            playing = publish(city, script, sink_of(gateway), start=end, speed=speed, revision=lambda: script.revision)
+            crew.run(playing, "town")
         code = await stop
         working.cancel()
         counts = {

@@ -1,6 +1,7 @@
 """Writes docs/reference from the code: ``python -m service.reference``; with ``--check`` it only compares."""
 
 import argparse
+import json
 import sys
 import types
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from domain import codec, messages, topics
 from domain.quantities import QUANTITIES
 from service.settings import ROWS
+from simulator.scenario_fields import schema
 
 FOLDER = Path("docs/reference")
 _MADE = "<!-- Made by `make docs` from the code. Do not edit. -->\n"
@@ -42,6 +44,7 @@ def pages() -> dict[str, str]:
         "topics.md": _topics(),
         "messages.md": _messages(),
         "quantities.md": _quantities(),
+        "scenario.schema.json": json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
     }
 
 

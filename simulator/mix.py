@@ -53,9 +53,11 @@ def draw(
 def _one(
     noise: Noise, kind: str, k: int, town: Town, span: tuple[int, int], taken: dict[str, list[tuple[int, int]]]
 ) -> Item | None:
-    """Number ``k`` of a kind; None where no place was free in so many tries."""
+    """Number ``k`` of a kind; None where there is no place for it, or none was free in so many tries."""
     row = KINDS[kind]
     places = sorted({name for place in row.targets[:1] for name in PLACES[place](town)})
+    if not places:
+        return None  # a small town may have no solar roof
     shortest, longest = _MINUTES.get(kind, _FAULT_MINUTES)
     first, last = _HOURS.get(kind, (0, 24))
     days = max(1, (span[1] - span[0]) // DAY_MS)

@@ -25,6 +25,7 @@ async def publish(
     start: int,
     speed: float = 1.0,
     until: int | None = None,
+    revision: Callable[[], int] = lambda: 0,
     clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
 ) -> None:
@@ -32,14 +33,19 @@ async def publish(
 
     Simulated time is ``start`` (epoch ms) at the call and runs ``speed`` times as fast as ``clock`` (seconds). What
     falls behind is sent as fast as the sink takes it. Runs until cancelled, or until ``until`` (epoch ms, simulated).
-    The sink may raise; that ends the publisher.
+    When ``revision`` of the script changes, what was computed ahead is computed anew from now on. The sink may raise;
+    that ends the publisher.
     """
     began = clock()
+    played = revision()
     made_until = start
     waiting: Arrivals | None = None
     while True:
         now = start + int((clock() - began) * speed * 1_000)
         now = now if until is None else min(now, until)
+        if waiting is not None and played != revision():
+            waiting, made_until = _measured_before(waiting, now), min(made_until, now)
+        played = revision()
         while made_until <= now and (until is None or made_until < until):
             ahead = made_until + max(_AHEAD_MS, int(_BATCH_S * speed * 1_000))
             ahead = ahead if until is None else min(ahead, until)
@@ -57,6 +63,12 @@ async def publish(
         if until is not None and now >= until:
             return
         await sleep(_BATCH_S)
+
+
+def _measured_before(waiting: Arrivals, now: int) -> Arrivals:
+    """Without what is measured at ``now`` or later."""
+    kept, r = waiting.readings.t < now, waiting.readings
+    return Arrivals(waiting.at[kept], Readings(r.series, r.i[kept], r.t[kept], r.x[kept]), waiting.garbage)
 
 
 def history(

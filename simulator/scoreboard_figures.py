@@ -67,6 +67,7 @@ def _figures(found: Sequence[Outcome], judged: Sequence[Judgement], span: Span) 
     return {
         "events": len(world),
         "detection": share(o.found for o in world),
+        "alerts_per_event": ratio(sum(len(o.alerts) for o in world), sum(o.found for o in world)),
         "sensor_faults": len(sensor),
         "sensor_detection": share(o.found for o in sensor),
         "named_right": share(o.named_right for o in (*world, *sensor) if o.found),

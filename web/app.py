@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from web.api_alerts import alerts_router
+from web.api_demo import demo_router
 from web.api_live import live_router
 from web.api_records import records_router
 from web.api_sensors import sensors_router
@@ -32,6 +33,7 @@ def create_app(parts: WebParts) -> FastAPI:
     version = static_version()
     for router in (
         *parts.routers,
+        *([demo_router(parts.demo)] if parts.demo else []),
         series_router(parts),
         alerts_router(parts),
         live_router(parts),

@@ -54,6 +54,7 @@ def pages_router(parts: WebParts, app: FastAPI, version: str) -> APIRouter:
             alerts=[alert_object(alert) for alert in alerts],
             sensors=sensor_objects(parts),
             boot=boot,
+            demo=parts.demo is not None,
         )
 
     @router.get("/docs")

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
@@ -15,6 +15,16 @@ from web.live import LiveFeed
 
 #: Names under which a browser on this machine reaches a server bound to loopback.
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+
+
+class DemoDesk(Protocol):
+    """The simulated town's engine, in the demo only. Raises Rejected and Unavailable."""
+
+    async def begin(self, kind: str, target: str | None) -> dict[str, Any]:
+        """Let something happen now; what the truth says of it."""
+
+    async def score(self) -> dict[str, Any]:
+        """What really happened since the town is live, what was said of it and when: ``events`` and ``figures``."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ class WebParts:
         held: sensors that send and are not registered, as dicts ``sensor, count, first, last, example``
             (``first`` and ``last`` epoch ms).
         hosts: accepted Host headers without port (against DNS rebinding); ``*`` takes any.
+        demo: the engine behind the demo's buttons; None anywhere else.
         zone: IANA name of the town's time zone; ``town`` its name on the page.
     """
 
@@ -47,5 +58,6 @@ class WebParts:
     held: Callable[[], list[dict[str, Any]]] = list
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     hosts: Sequence[str] = LOOPBACK_HOSTS
+    demo: DemoDesk | None = None
     zone: str = "Europe/London"
     town: str = "Borough"

@@ -6,9 +6,10 @@ import pytest
 from domain.readings import Readings
 from domain.times import HOUR_MS, MINUTE_MS
 from simulator.demo import demo_script
+from simulator.energy_events import FeederFault
 from simulator.plan import plan_town
 from simulator.publisher import history, publish
-from simulator.script import QUIET, FixedScript
+from simulator.script import QUIET, FixedScript, LiveScript
 from simulator.signals import City
 from simulator.transport import USUAL_MS, Late
 
@@ -77,3 +78,28 @@ def test_history_is_everything_once_in_steps() -> None:
     assert len(chunks) == 9
     got = [row for _, areas in chunks for readings in areas.values() for row in rows(readings)]
     assert sorted(got) == sorted(rows(city.readings(START, end, script)))
+
+
+async def test_what_is_added_while_it_plays_shows_from_then_on() -> None:
+    clock, sent = FakeClock(), []
+    city, script = City(TOWN, 7), LiveScript(QUIET)
+    begins = START + 90_000
+
+    async def sink(readings: Readings) -> None:
+        sent.extend(rows(readings))
+
+    async def sleep(seconds: float) -> None:
+        clock.now += seconds
+        if clock.now - 1_000.0 == 90:
+            script.add(FeederFault("substation-market", begins, begins + 10 * MINUTE_MS))
+
+    await publish(
+        city, script, sink, start=START, until=START + 4 * MINUTE_MS, revision=lambda: script.revision, clock=clock,
+        sleep=sleep,
+    )  # fmt: skip
+    assert len(sent) == len(set(sent)) == len({(name, t) for name, t, _ in sent})
+    wanted = {(name, t): x for name, t, x in rows(city.readings(START, START + 4 * MINUTE_MS, script))}
+    assert all(wanted[name, t] == x for name, t, x in sent)
+    quiet = {(name, t): x for name, t, x in rows(city.readings(START, START + 4 * MINUTE_MS))}
+    changed = {t for name, t, x in sent if quiet[name, t] != x}
+    assert begins <= min(changed) < begins + MINUTE_MS
