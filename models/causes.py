@@ -33,9 +33,9 @@ CAUSES: Final = (
     Cause("quality.counter_dip", Test.COUNTER, 8, 1, "counts in a way a meter cannot (dip or impossible step)"),
     Cause("quality.out_of_range", Test.GROSS_RANGE, 7, 3, "reports what cannot be (out of range)"),
     Cause("quality.wrong_unit", Test.UNIT, 7, 3, "is off by the factor of another unit (wrong unit)"),
-    Cause("quality.dropout", Test.DROPOUT, 6, 1, "reports nothing but zero where there is something to measure (drop-out)"),
-    Cause("quality.stuck", Test.FLAT_LINE, 5, 1, "repeats one value for longer than it ever did (stuck)"),
-    Cause("quality.noise", Test.NOISE, 4, 1, "scatters far more than it ever did (noise)"),
+    Cause("quality.dropout", Test.DROPOUT, 4, 1, "reports nothing but zero where there is something to measure (drop-out)"),
+    Cause("quality.stuck", Test.FLAT_LINE, 4, 1, "repeats one value for longer than it ever did (stuck)"),
+    Cause("quality.noise", Test.NOISE, 4, 2, "scatters far more than it ever did (noise)"),
     Cause("quality.level", Test.LEVEL, 4, 1, "has stepped to another level and stays there (level shift)", False),
     Cause("quality.drift", Test.DRIFT, 4, 1, "has crept away from its usual course (drift)", False),
     Cause("quality.physics", Test.PHYSICS, 3, 4, "contradicts the other quantities of the same sensor (physics)"),
@@ -44,10 +44,13 @@ CAUSES: Final = (
     Cause("quality.attenuated", Test.ATTENUATED, 1, 3, "hardly moves any more (attenuated: clogged or damped)"),
 )  # fmt: skip
 RULES: Final = {cause.rule: cause for cause in CAUSES}
+_SPIKES_ARE_NOISE: Final = 3
 TELLING: Final = Test(sum({int(bit) for cause in CAUSES for bit in cause.tests}))
 
 
 def named(counts: dict[str, int]) -> Cause | None:
     """The cause that ``counts`` (rule → readings that speak for it) stand for; None while there are too few."""
+    if counts.get("quality.spike", 0) >= _SPIKES_ARE_NOISE:
+        counts = {**counts, "quality.noise": counts.get("quality.noise", 0) + counts["quality.spike"]}
     told = [(RULES[rule], n) for rule, n in counts.items() if n >= RULES[rule].readings]
     return max(told, key=lambda pair: (pair[0].rank, pair[1], pair[0].rule))[0] if told else None

@@ -101,6 +101,7 @@ class QualityTests:
                 self._rate_limit[row],
                 flag[at],
                 tests[at],
+                np.zeros(len(row), dtype=bool),
             )
             state = self._state[:, row]
             steps.rate_of_change(columns, state)

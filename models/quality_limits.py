@@ -65,7 +65,8 @@ class FlatLimits:
     """
 
     readings: float = 6.0
-    times_longest: float = 1.5
+    times_longest: float = 1.25
+    longest_memory_s: float = 45 * 86_400.0
     seconds: float = 1_800.0
     zero_readings: float = 3.0  # zero is no usual value where it has not come in longer runs before
     zero_seconds: float = 900.0

@@ -21,6 +21,9 @@ _RING: Final = 6  # residuals kept: two medians of three
 _ROUGH: Final = 8  # spike statistics kept: a single spike spoils three, so their median is untouched
 _GAP: Final = 3.0  # intervals after which what came before is no neighbour in time
 _CLIP: Final = 40.0
+_STEP_TELLS: Final = 6.0  # mean changes; smaller steps are the series' own
+_STEP_SHARE: Final = 0.7  # of the slow residual: so large a step explains it
+_UNUSUAL: Final = 3.0  # mean residuals
 _DAY: Final = 86_400.0
 (LAST_R, BEFORE_R, BEFORE_T, CHANGE, VIVID, SLOW, BIG_STEP, STILL, STILL_LOW) = range(9)
 (REC_SPIKE, REC_NOISE, REC_STEP, REC_DRIFT) = range(9, 13)  # records
@@ -75,6 +78,7 @@ class Shape:
         spike, surely = self._spike(now, one, s, c.t)
         self._noise(c, now, one)
         self._level(c, now, one)
+        c.unusual |= now.warm & (np.abs(now.r) > _UNUSUAL * now.size)
         c.fail(now.warm & (np.abs(now.r) > self._limits.climatology * now.size), Flag.SUSPECT, Test.CLIMATOLOGY)
         self._learn(c, s, now, day, one, of_week, of_day)
         self._one[:, c.row] = one
@@ -144,13 +148,15 @@ class Shape:
         one[SLOW] += now.day_share * (np.clip(now.r / now.size, -6, 6) - one[SLOW])
         slow = np.abs(one[SLOW])
         away = now.warm & (slow > limits.drift) & (slow > limits.drift_record * one[REC_DRIFT])
+        # What has come back to its course is well, though the slow mean has not followed yet.
+        away &= now.r * np.sign(one[SLOW]) > 0.5 * slow * now.size
         self._remember(one, REC_DRIFT, slow, limits.drift, now)
 
-        # A level is told from a drift by the step it began with, which is remembered for about two days.
-        one[BIG_STEP] *= 1 - np.minimum(now.day_share / 2, 0.5)
-        larger = now.near & np.isfinite(moved) & (np.abs(moved) > np.abs(one[BIG_STEP]))
+        # A level is told from a drift by the step it began with, which is remembered for about four days.
+        one[BIG_STEP] *= 1 - np.minimum(now.day_share / 4, 0.5)
+        larger = now.near & (stat > _STEP_TELLS) & np.isfinite(moved) & (np.abs(moved) > np.abs(one[BIG_STEP]))
         one[BIG_STEP] = np.where(larger, moved, one[BIG_STEP])
-        begun = (np.sign(one[BIG_STEP]) == np.sign(now.r)) & (np.abs(one[BIG_STEP]) > 0.5 * np.abs(now.r))
+        begun = (np.sign(one[BIG_STEP]) == np.sign(now.r)) & (np.abs(one[BIG_STEP]) > _STEP_SHARE * slow * now.size)
         c.fail(stepped | (away & begun), Flag.SUSPECT, Test.LEVEL)
         c.fail(away & ~begun & ~stepped, Flag.SUSPECT, Test.DRIFT)
 

@@ -11,8 +11,8 @@ from models.quality_limits import RATE_GAP_S_MAX, REGISTER_ENDS, CounterLimits, 
 
 # State of a row: one line each of the state matrix.
 (SEEN, FIRST, T, X, INTERVAL, RUN, RUN_START, RUNS, LONGEST, LONGEST_ZERO) = range(10)
-(GOOD_T, GOOD_X, RATE_MAX, PENDING, PENDING_X, PENDING_T, NAMED) = range(10, 17)
-LINES = 17
+(GOOD_T, GOOD_X, RATE_MAX, PENDING, PENDING_X, PENDING_T, NAMED, UNUSUAL, RUN_UNUSUAL) = range(10, 19)
+LINES = 19
 
 
 @dataclass(slots=True)
@@ -27,6 +27,7 @@ class Columns:
     rate_limit: Floats  # per minute, NaN where there is none
     flag: Flags
     tests: NDArray[np.uint32]
+    unusual: NDArray[np.bool_]  # far from what is usual at this hour of the week
 
     def fail(self, where: NDArray[np.bool_], flag: Flag, test: Test) -> None:
         """Raise the flag of the readings at ``where`` (suspect or fail) and note the test."""
@@ -48,6 +49,9 @@ def flat_line(c: Columns, s: Floats, limits: FlatLimits) -> None:
     same = (s[SEEN] >= 1) & (c.x == s[X])
     zero = c.x == 0
     was_zero = s[X] == 0
+    fade = np.exp(-np.where(s[SEEN] >= 1, c.t - s[T], 0.0) / limits.longest_memory_s)
+    s[LONGEST] *= fade
+    s[LONGEST_ZERO] *= fade
     longest = np.where(zero, s[LONGEST_ZERO], s[LONGEST])
     # A run that has ended is learned; one that was out of all proportion only by so much at a time.
     ended = (s[SEEN] >= 1) & ~same
@@ -59,6 +63,7 @@ def flat_line(c: Columns, s: Floats, limits: FlatLimits) -> None:
     s[RUNS] += ended
     s[RUN] = np.where(same, s[RUN] + 1, 1.0)
     s[RUN_START] = np.where(same, s[RUN_START], c.t)
+    s[RUN_UNUSUAL] = np.where(same, s[RUN_UNUSUAL], s[UNUSUAL])
 
     lasted = c.t - s[RUN_START]
     seconds = np.where(zero, limits.zero_seconds, limits.seconds)
@@ -67,7 +72,13 @@ def flat_line(c: Columns, s: Floats, limits: FlatLimits) -> None:
     readings = np.maximum(np.where(zero, limits.zero_readings, limits.readings), limits.times_longest * longest)
     flat = judged & (s[RUN] > readings) & (lasted > seconds)
     surely = judged & (s[RUN] > 2 * readings) & (lasted > 2 * seconds)
-    for where, test in ((zero, Test.FLAT_LINE | Test.DROPOUT), (~zero, Test.FLAT_LINE)):
+    # A series that had moved away before it came to zero has been shifted below it: no drop-out.
+    shifted = s[RUN_UNUSUAL] > 0
+    for where, test in (
+        (~zero, Test.FLAT_LINE),
+        (zero & ~shifted, Test.FLAT_LINE | Test.DROPOUT),
+        (zero & shifted, Test.LEVEL),
+    ):
         c.fail(flat & where, Flag.SUSPECT, test)
         c.fail(surely & where, Flag.FAIL, test)
 
@@ -125,5 +136,5 @@ def remember(c: Columns, s: Floats) -> None:
     followed = np.where(known == 0, dt, np.minimum(np.maximum(dt, 0.9 * known), 1.1 * known))
     s[INTERVAL] = np.where(begun, followed, 0.0)
     s[FIRST] = np.where(begun, s[FIRST], c.t)
-    s[X], s[T] = c.x, c.t
+    s[X], s[T], s[UNUSUAL] = c.x, c.t, c.unusual
     s[SEEN] += 1

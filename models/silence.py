@@ -3,6 +3,7 @@
 A gap that begins and ends between two looks at the clock (a recording goes by in leaps) is told when it is over.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,6 +14,8 @@ from domain.readings import Floats, Ints, Rows
 from models.contract import Payload
 
 _NEVER = np.iinfo(np.int64).min
+_USUAL_STEP = 0.35  # of the way to a longer gap, on a log scale
+_USUAL_MEMORY = 1_000.0  # intervals
 
 
 class Silence:
@@ -42,6 +45,8 @@ class Silence:
         self._silent = np.empty(0, dtype=bool)
         self._back = np.empty(0, dtype=bool)
         self._gaps: list[tuple[int, int, int]] = []
+        self._usual: Floats = np.empty(0)  # seconds
+        self._usual_t: Ints = np.empty(0, np.int64)
 
     def seen(self, row: Rows, t: Ints, now: int, interval_s: Floats) -> None:
         """Readings sorted by (row, t) met at ``now``, epoch ms; ``interval_s`` is ``float64[rows]``, NaN if unknown."""
@@ -60,14 +65,25 @@ class Silence:
         self._silent[rows] = False
 
     def _note_gaps(self, row: Rows, t: Ints, now: int, interval_s: Floats, patience_ms: Floats) -> None:
+        """Gaps are few: only steps longer than usual are walked, each against what was usual until then."""
         first = np.ones(len(row), dtype=bool)
         first[1:] = row[1:] != row[:-1]
         before = np.where(first, self._last[row], np.roll(t, 1))
         live = np.where(first, self._live[row] & ~self._silent[row], now - before <= patience_ms[row])
-        known = np.isfinite(interval_s[row]) & (before != _NEVER) & live
-        allowed = np.nan_to_num(self._allowed_ms(interval_s))[row]
-        for k in np.flatnonzero(known & (t - np.where(known, before, t) > allowed)).tolist():
-            self._gaps.append((int(row[k]), int(before[k]), int(t[k])))
+        begun = (before != _NEVER) & np.isfinite(interval_s[row])
+        step_s = np.where(begun, t - np.where(begun, before, t), 0) / 1_000
+        for k in np.flatnonzero(begun & (step_s > 1.5 * interval_s[row])).tolist():
+            at, interval = int(row[k]), float(interval_s[row[k]])
+            if live[k] and step_s[k] > max(self._intervals * interval, self._at_least_s, 2 * self._usual[at]):
+                self._gaps.append((at, int(before[k]), int(t[k])))
+            self._learn_usual(at, int(t[k]), float(step_s[k]), interval)
+
+    def _learn_usual(self, row: int, t: int, step_s: float, interval_s: float) -> None:
+        """The gaps that a series is used to: only what keeps coming raises them, a single outage hardly does."""
+        faded = math.exp(-(t - int(self._usual_t[row])) / 1_000 / (_USUAL_MEMORY * interval_s)) if self._usual_t[row] else 0
+        usual = max(float(self._usual[row]) * faded, interval_s)
+        self._usual[row] = usual * max(step_s / usual, 1.0) ** _USUAL_STEP
+        self._usual_t[row] = t
 
     def gaps(self) -> list[tuple[int, int, int]]:
         """``(row, last reading before, first after)`` of gaps since this was last asked that no timer has told of."""
@@ -75,7 +91,7 @@ class Silence:
         return found
 
     def _allowed_ms(self, interval_s: Floats) -> Floats:
-        return np.asarray(np.maximum(self._intervals * interval_s, self._at_least_s) * 1_000)
+        return np.asarray(np.maximum(np.maximum(self._intervals * interval_s, self._at_least_s), 2 * self._usual) * 1_000)
 
     def due_ms(self, row: int, last: int, interval_s: Floats) -> tuple[int, int]:
         """When the reading after ``last`` was due, and when its absence counts as silence; epoch ms."""
@@ -112,9 +128,11 @@ class Silence:
             self._live = np.append(self._live, np.zeros(more, dtype=bool))
             self._silent = np.append(self._silent, np.zeros(more, dtype=bool))
             self._back = np.append(self._back, np.zeros(more, dtype=bool))
+            self._usual = np.append(self._usual, np.zeros(more))
+            self._usual_t = np.append(self._usual_t, np.zeros(more, np.int64))
 
     def snapshot(self) -> Payload:
-        columns = {name: getattr(self, f"_{name}").copy() for name in ("last", "live", "silent", "back")}
+        columns = {name: getattr(self, f"_{name}").copy() for name in ("last", "live", "silent", "back", "usual", "usual_t")}
         return {**columns, "gaps": [list(gap) for gap in self._gaps]}
 
     def restore(self, payload: Mapping[str, Any]) -> None:
@@ -122,4 +140,6 @@ class Silence:
         self._live = np.array(payload["live"], dtype=bool)
         self._silent = np.array(payload["silent"], dtype=bool)
         self._back = np.array(payload["back"], dtype=bool)
+        self._usual = np.array(payload["usual"], np.float64)
+        self._usual_t = np.array(payload["usual_t"], np.int64)
         self._gaps = [(int(row), int(last), int(until)) for row, last, until in payload["gaps"]]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from domain.flags import Test
 from domain.readings import Floats
 from domain.scores import Judged
 from models.causes import CAUSES, RULES, TELLING, Cause, named
@@ -62,6 +63,8 @@ class FaultWatch:
         if case is None:
             case = self._cases[row] = _Case({}, t)
         case.last = max(case.last, t)
+        if tests & Test.FLAT_LINE:  # a level that does not move: what else it breaks follows from that
+            tests &= int(Test.DROPOUT if tests & Test.DROPOUT else Test.FLAT_LINE)
         for cause in CAUSES:
             if tests & cause.tests:
                 case.counts[cause.rule] = case.counts.get(cause.rule, 0) + 1

@@ -65,9 +65,9 @@ class Raised:
 
 def chosen(cities: Sequence[City], rng: np.random.Generator, most: int) -> list[City]:
     """At most ``most`` series: a year of each hourly one, the whole of the others; long ones more than once."""
-    picked = []
+    picked, order = [], rng.permutation(len(cities))
     for k in range(most):
-        city = cities[k % len(cities)]
+        city = cities[order[k % len(cities)]]
         fast = city.interval_s < 1_800
         long_ms = min(YEAR_MS, int(city.t[-1] - city.t[0]))
         begin = int(city.t[0]) if fast else int(rng.uniform(city.t[0], city.t[-1] - long_ms))
