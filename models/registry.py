@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from domain.errors import Misconfigured
 from models.contract import Detector
+from models.novelty import NoveltyDetector
 from models.null import NullDetector
 from models.seasonal import SeasonalDetector
 from models.stock import PerSeries
@@ -12,6 +13,7 @@ DEFAULT = "seasonal"
 
 DETECTORS: dict[str, Callable[[], Detector]] = {
     "null": NullDetector,
+    "novelty": NoveltyDetector,
     "seasonal": SeasonalDetector,
     "gaussian": lambda: PerSeries("gaussian"),
     "sad": lambda: PerSeries("sad"),

@@ -1,0 +1,167 @@
+"""The default detector: has anything like this been seen before, and is the step, the level or the restlessness usual?
+
+Two views of each series are taken together.
+
+*Novelty*: how far the reading is from the nearest of its past, in four ways: its ``value``; value and mean of the
+last hours (``recent``); the means of the last six hours and those of the same hours of earlier days (``pattern``);
+the mean of the last hour and those at about this time of earlier days (``hour``). Each distance is judged by the log
+tail probability of its short mean against its own running mean and deviation (Lavin and Ahmad 2015).
+
+*Expectation*: :mod:`models.seasonal` gives the expected value and its interval, and the evidence of a ``change``, a
+``level`` and ``noise`` against their own tails.
+
+Evidence is the mean of the channels; what it takes grows with the logarithm of the time looked at, and with every
+finding for a week (a series that cries often must cry louder). A step, level or restlessness that is far out in its own
+tail is a finding alone. All parameters are durations, or decades of probability. State is bounded: some 16 kB a series.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.flags import Flag
+from domain.readings import Floats
+from domain.scores import Judged, Scores
+from models.contract import Payload
+from models.novelty_state import (
+    CHANNELS,
+    FATIGUE,
+    FATIGUE_T,
+    FIRST,
+    LAST_HIGH,
+    LAST_SAID,
+    LEVEL_WEIGHT,
+    RATE,
+    SEEN,
+    WEIGHTS,
+    NoveltyParameters,
+    NoveltyState,
+    T,
+    X,
+)
+from models.novelty_step import Grid, Turn
+from models.rounds import Round, rounds
+from models.seasonal import SeasonalDetector
+from models.series_spec import SeriesSpec
+
+_HOLD_S: Final = 1_700.0  # an episode goes on without being new: less than its rest (models.episodes)
+_HOLD_INTERVALS: Final = 4.5
+_QUIET_MAX: Final = 0.499
+_WEIGHTS: Final = np.array([*WEIGHTS, LEVEL_WEIGHT])[:, None]
+
+
+class NoveltyDetector:
+    """One object serves all series of an area; see the module for the model."""
+
+    kind: ClassVar[str] = "novelty"
+    version: ClassVar[str] = "1"
+
+    def __init__(self, parameters: NoveltyParameters | None = None) -> None:
+        self._p = parameters or NoveltyParameters()
+        self.parameters: Mapping[str, Any] = asdict(self._p)
+        self._state = NoveltyState()
+        self._seasonal = SeasonalDetector()
+        self._cumulative = np.empty(0, dtype=bool)
+        self._grids: dict[float, Grid] = {}  # worked out from the parameters alone: no state
+
+    def ensure(self, specs: Sequence[SeriesSpec]) -> None:
+        new = specs[len(self._cumulative) :]
+        if not new:
+            return
+        self._state.grow(len(specs))
+        self._seasonal.ensure(specs)
+        self._cumulative = np.append(self._cumulative, [spec.quantity.cumulative for spec in new])
+
+    def observe(self, readings: Judged) -> Scores:
+        """Score, then learn; a reading that is not finite is neither scored nor learned."""
+        n = len(readings)
+        said = self._seasonal.observe(readings)
+        score, mean = np.full(n, np.nan), np.full(n, np.nan)
+        found = np.full((len(CHANNELS) + 1, n), np.nan)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            alone = _decades_over(said.score)
+            level = np.minimum(said.channels["level"], self._p.evidence_max)
+            found[-1] = np.where(np.isfinite(said.score), level, np.nan)
+            for turn in rounds(readings.row):
+                self._turn(readings, turn, alone, score, mean, found)
+            best = np.fmax(mean, np.log10(said.one_in))
+            one_in = np.where(np.isfinite(score), 10.0 ** np.minimum(best, 12.0), np.nan)
+        channels = {name: np.nan_to_num(found[k]) for k, name in enumerate(CHANNELS)}
+        return Scores(score, said.expected, said.lower, said.upper, one_in, {**said.channels, **channels})
+
+    def _turn(self, readings: Judged, turn: Round, alone: Floats, score: Floats, mean: Floats, found: Floats) -> None:
+        """One reading of each of some rows: into ``score``, ``mean`` evidence and ``found`` of the channels."""
+        at = np.arange(len(readings))[turn]
+        at = at[np.isfinite(readings.x[at])]
+        if not len(at):
+            return
+        row, t = readings.row[at], readings.t[at] / 1_000
+        y, raw = self._rates(row, t, readings.x[at])
+        now = Turn(self._state, self._p, self._grids, row, t, y)
+        now.new[X], now.new[RATE] = raw, y
+        found[:-1, at] = now.evidence(now.distances())
+        mean[at] = _together(found[:, at], self._p.agreement)
+        score[at] = self._judge(now, mean[at], alone[at])
+        now.store(readings.flag[at] != Flag.FAIL)
+
+    def _rates(self, row: NDArray[Any], t: Floats, x: Floats) -> tuple[Floats, Floats]:
+        """What is judged: the value, of a counter its rate per hour; and the raw value, within what squares allow."""
+        raw = np.minimum(np.maximum(x, -1e100), 1e100)
+        counts = self._cumulative[row]
+        if not counts.any():
+            return raw, raw
+        old = self._state.line[:, row]
+        rate = (raw - old[X]) / np.maximum(t - old[T], 1e-3) * 3_600
+        usable = (old[SEEN] > 0) & (rate >= 0)
+        return np.where(counts, np.where(usable, rate, np.nan_to_num(old[RATE])), raw), raw
+
+    def _judge(self, now: Turn, mean: Floats, alone: Floats) -> Floats:
+        """The score: 0.5 is what a finding takes; within an episode what it takes to go on."""
+        p, old, new, t = self._p, now.old, now.new, now.t
+        age = t - np.where(old[SEEN] > 0, new[FIRST], t)
+        looked = np.log10(np.maximum(age, p.young_s) / p.reference_s)
+        over = np.fmax(mean - p.history_power * looked - p.threshold, alone - p.step_decades)
+        known = np.isfinite(over) & (age >= p.warm_up_s)
+        fatigue = old[FATIGUE] * np.exp(-np.maximum(t - old[FATIGUE_T], 0.0) / p.fatigue_s)
+        high = known & (over >= 0)
+        rested = t - old[LAST_HIGH] > np.maximum(p.rest_s, 5 * now.spacing)
+        going_on = t - old[LAST_SAID] <= np.maximum(_HOLD_S, _HOLD_INTERVALS * now.spacing)
+        begins = high & rested & (over >= p.fatigue * fatigue)
+        loud = begins | (high & going_on)
+        new[LAST_HIGH] = np.where(begins | (high & ~rested), t, old[LAST_HIGH])
+        new[LAST_SAID] = np.where(loud, t, old[LAST_SAID])
+        new[FATIGUE] = np.where(begins, fatigue + 1, old[FATIGUE])
+        new[FATIGUE_T] = np.where(begins, t, old[FATIGUE_T])
+        score = 1 / (1 + np.exp(-1.5 * over))
+        return np.where(known, np.where(loud, score, np.minimum(score, _QUIET_MAX)), np.nan)
+
+    def snapshot(self) -> Payload:
+        return {
+            **self._state.snapshot(),
+            "cumulative": self._cumulative.copy(),
+            "seasonal": self._seasonal.snapshot(),
+        }
+
+    def restore(self, payload: Mapping[str, Any]) -> None:
+        """Raises: Rejected: not a snapshot of this kind."""
+        self._state.restore(payload)
+        self._seasonal.restore(payload["seasonal"])
+        self._cumulative = np.array(payload["cumulative"], dtype=bool)
+
+
+def _decades_over(score: Floats) -> Floats:
+    """The evidence of the seasonal detector over what it needs (the inverse of :func:`models.tail.score`)."""
+    inside = np.minimum(np.maximum(score, 1e-12), 1 - 1e-12)
+    return np.asarray(np.log(inside / (1 - inside)) / 1.5)
+
+
+def _together(found: Floats, agreement: float) -> Floats:
+    """Power mean of the channels that can say something, by weight; NaN when no way of novelty can."""
+    have = np.isfinite(found)
+    weight = _WEIGHTS * have
+    total = (weight * np.where(have, found, 0.0) ** agreement).sum(axis=0)
+    whole = weight.sum(axis=0)
+    return np.where(have[:-1].any(axis=0), (total / np.maximum(whole, 1e-9)) ** (1 / agreement), np.nan)
