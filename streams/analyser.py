@@ -52,6 +52,7 @@ class Analyser:
         self._places: dict[str, tuple[str, str]] = {}  # topic and area of the series that have been met
         self._tick = NEVER
         self.seqs: dict[str, int] = {}  # the last seq applied, by gateway and start
+        self.begins_anew: list[str] = []  # what a restored state had that this program cannot read
 
     def apply(self, raw: bytes) -> Step:
         """Never raises for what is in the message: what cannot be read is quarantined."""
@@ -140,10 +141,17 @@ class Analyser:
         }
 
     def restore(self, payload: Mapping[str, Any]) -> None:
+        """What cannot be read begins anew; ``begins_anew`` says so in words."""
         self._tick = payload["tick"]
         self.seqs = dict(payload["seqs"])
         for name, kept in payload["areas"].items():
-            self._area(name).restore(kept)
+            try:
+                told = self._area(name).restore(kept)
+            except Rejected as error:
+                self._areas[name] = self._make_area(name)
+                self._areas[name].begin_after(kept)
+                told = [f"everything: {error}"]
+            self.begins_anew += [f"area {name or 'of what belongs nowhere'}, {words}" for words in told]
 
 
 def _loose_records(topic: str, area: str, readings: Readings) -> list[Record]:

@@ -7,7 +7,7 @@ import numpy as np
 from domain.readings import Floats, Ints
 from domain.sensors import SensorRegister
 from models.interval import IntervalLearner
-from streams.area_clock import AreaClock, Patience
+from streams.area_clock import NEVER, AreaClock, Patience
 from streams.reading_log import ReadingLog
 from streams.series_index import SeriesIndex
 
@@ -20,6 +20,8 @@ class Board:
         keep_from: ``int64[rows]`` from which event time on readings of each row may still change something, epoch ms;
             moves on from time to time.
         slow_residual: ``float64[rows]`` how far each series has been from its usual course of late, in its own scatter.
+        floor: windows that begin before it were published by a state that is lost: they stay as they are (epoch ms).
+        begins_anew: what a restored state had no part for that this program can read, in words.
     """
 
     area: str
@@ -30,6 +32,8 @@ class Board:
     interval: IntervalLearner
     keep_from: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     slow_residual: Floats = field(default_factory=lambda: np.empty(0))
+    floor: int = NEVER
+    begins_anew: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, area: str, register: SensorRegister, patience: Patience) -> "Board":

@@ -23,7 +23,7 @@ from streams.findings import Explainer, Scored
 from streams.open_findings import OpenFindings
 from streams.silence_watch import SilenceWatch
 from streams.stage import Flow
-from streams.state import restore, snapshot
+from streams.state import restore, restore_learned, snapshot
 from streams.traces import Traces
 
 _CADENCE_S = 59.0  # a nominal minute, with what clocks differ by
@@ -127,7 +127,7 @@ class DetectStage:
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         self._grow()
-        restore(self._detector, payload["detector"])
+        restore_learned(self._detector, payload["detector"], self._board.begins_anew)
         restore(self._episodes, payload["episodes"])
         self._traces.restore(payload["traces"])
         self._silence.restore(payload["silence"])

@@ -11,7 +11,7 @@ from models.anticipate import Anticipation
 from models.forecast import SharedRidge
 from streams.board import Board
 from streams.stage import Flow
-from streams.state import restore, snapshot
+from streams.state import restore_learned, snapshot
 
 _OUT_OF_ORDER = np.uint32(Test.LATE | Test.CORRECTION)
 
@@ -55,5 +55,5 @@ class ForecastStage:
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         self._ensure()
-        restore(self._ridge, payload["ridge"])
-        restore(self._anticipation, payload["anticipation"])
+        restore_learned(self._ridge, payload["ridge"], self._board.begins_anew)
+        restore_learned(self._anticipation, payload["anticipation"], self._board.begins_anew)

@@ -17,7 +17,7 @@ from models.remaining_life import RemainingLife
 from streams.area_clock import NEVER
 from streams.board import Board
 from streams.stage import Flow
-from streams.state import restore, snapshot
+from streams.state import restore_learned, snapshot
 from streams.traces import number
 
 
@@ -92,7 +92,7 @@ class MaintainStage:
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         self._signals.ensure(self._board.index.specs)
-        restore(self._signals, payload["signals"])
-        restore(self._life, payload["life"])
+        restore_learned(self._signals, payload["signals"], self._board.begins_anew)
+        restore_learned(self._life, payload["life"], self._board.begins_anew)
         self._events = [Event(*row) for row in payload["events"]]
         self._closed_until = payload["closed_until"]

@@ -24,6 +24,7 @@ REASONS = {
     "time": ("time", "not a time that can be kept"),
     "future": ("time", "too far ahead of the clock"),
     "range": ("value", "outside what an instrument can measure in this unit"),
+    "lost": ("time", "its window was published before the state was lost: it can no longer be revised"),
     "late": ("time", "too late: beyond the horizon within which windows are revised"),
 }
 

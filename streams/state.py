@@ -34,12 +34,33 @@ def snapshot(part: Stateful) -> dict[str, Any]:
 
 
 def restore(part: Stateful, kept: Mapping[str, Any]) -> None:
-    """Raises: Rejected: the state is of another kind or version; it must be built anew from the log."""
-    if (kept["kind"], kept["version"]) != (part.kind, part.version):
-        raise Rejected(
-            "state", f"{kept['kind']} {kept['version']}", f"this program keeps {part.kind} version {part.version}"
-        )
-    part.restore(kept["payload"])
+    """Raises: Rejected: the state is of another kind or version, or not of its shape; ``part`` may be half filled."""
+    why = refusal(part, kept)
+    if why:
+        raise Rejected("state", f"{kept.get('kind')} {kept.get('version')}", why)
+    try:
+        part.restore(kept["payload"])
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        what = f"{part.kind} version {part.version}"
+        raise Rejected("state", what, f"not of the shape of that version: {error!r}") from error
+
+
+def restore_learned(part: Stateful, kept: Mapping[str, Any], begins_anew: list[str]) -> None:
+    """As :func:`restore`, for what is learned from readings and is learned again: of another version, it stays as
+    empty as it is, and ``begins_anew`` is told."""
+    why = refusal(part, kept)
+    if why:
+        begins_anew.append(f"{part.kind}: {why}")
+    else:
+        restore(part, kept)
+
+
+def refusal(part: Stateful, kept: Mapping[str, Any]) -> str:
+    """Why a state is not for ``part``, in words; empty when it is."""
+    kind, version = kept.get("kind"), kept.get("version")
+    if (kind, version) == (part.kind, part.version):
+        return ""
+    return f"the state is {kind} version {version}, this program keeps {part.kind} version {part.version}"
 
 
 def _to_extension(value: object) -> object:

@@ -25,7 +25,7 @@ from streams.quarantine import put_aside
 from streams.reading_log import CORRECTION, NEW, REPEAT, key_of
 from streams.series_index import UNKNOWN, UNUSABLE
 from streams.stage import Flow
-from streams.state import restore, snapshot
+from streams.state import restore, restore_learned, snapshot
 
 Positions = NDArray[np.intp]
 _PRUNE_FROM = 2_048  # readings
@@ -91,6 +91,7 @@ class ValidateStage:
             set_aside("future", t[left] > tick + self._board.patience.future_ms)
         value, of = x[left], row[left]
         set_aside("range", (value < index.lower[of]) | (value > index.upper[of]) | np.isinf(value))
+        set_aside("lost", t[left] < self._board.floor)
         set_aside("late", t[left] < self._frontier[row[left]] - self._board.patience.horizon_ms)
         return aside, left
 
@@ -159,6 +160,7 @@ class ValidateStage:
             "frontier": self._frontier.copy(),
             "keep_from": board.keep_from.copy(),
             "kept_after_pruning": self._kept_after_pruning,
+            "floor": board.floor,
         }
 
     def restore(self, payload: Mapping[str, Any]) -> None:
@@ -167,12 +169,13 @@ class ValidateStage:
         restore(board.log, payload["log"])
         board.clock.restore(payload["clock"])
         self._grow()
-        restore(board.interval, payload["interval"])
-        restore(self._tests, payload["tests"])
+        restore_learned(board.interval, payload["interval"], board.begins_anew)
+        restore_learned(self._tests, payload["tests"], board.begins_anew)
         board.slow_residual = self._tests.slow_residual()
         self._frontier = payload["frontier"]
         board.keep_from = payload["keep_from"]
         self._kept_after_pruning = payload["kept_after_pruning"]
+        board.floor = payload.get("floor", NEVER)  # states of the first release have none
 
 
 def _unused(row: Rows, arrived: Readings, missing: Positions, impossible: Positions) -> Judged:

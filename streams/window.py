@@ -39,6 +39,11 @@ class WindowStage:
             self._closed_until = {length: earliest - earliest % (length * 1_000) for length in TUMBLING_S}
         return self._with(flow, self._revise(_joined(flow)) + self._close(flow.now))
 
+    def begin_after(self, closed_until: Mapping[int, int]) -> None:
+        """Instead of a state that cannot be read: go on behind the windows it has published (epoch ms by length)."""
+        self._closed_until = dict(closed_until)
+        self._board.floor = max([self._board.floor, *self._closed_until.values()])
+
     def on_tick(self, flow: Flow) -> Flow:
         self._prune()
         return self._with(flow, self._close(flow.now))

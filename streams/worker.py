@@ -198,6 +198,8 @@ class Worker:
 
     def _restore(self, part: _Part, kept: dict[str, Any]) -> None:
         restore(part.analyser, kept["state"])
+        for words in part.analyser.begins_anew:
+            log.warning("a part of the checkpoint is refused and begins anew", part=words)
         if kept["instance"] == self._instance:
             part.next_offset = kept["next_offset"]
 

@@ -67,7 +67,7 @@ class SimBroker:
 
 
 class SimKafka:
-    """What :class:`connectors.kafka_publisher.KafkaPublisher` promises: what was taken is repeated until it is there."""
+    """What :class:`connectors.kafka_publisher.KafkaPublisher` promises: what it took is repeated until it is there."""
 
     def __init__(self, broker: SimBroker) -> None:
         self._broker = broker
@@ -216,7 +216,7 @@ class SimGroup:
         while True:
             ready = [p for p, at in member.position.items() if self._broker.up and at < self._broker.flushed[p]]
             if not ready:
-                await asyncio.sleep(0.05 + rng.random() * 0.4)
+                await asyncio.sleep(0.1 + rng.random() * 0.6)
                 continue
             place = ready[rng.randrange(len(ready))]
             offset = member.position[place]
@@ -239,9 +239,8 @@ class SimGroup:
                 self._commit(member)
 
     def _commit(self, member: Member) -> None:
-        if member.generation != self._generation or member not in self._members:
-            if self._joined or member.generation != self._generation - 1 or member not in self._members:
-                return  # of an earlier generation
+        if member not in self._members or member.generation < self._generation - (not self._joined):
+            return  # of an earlier generation; while nobody has joined the next one, the last one still counts
         for place in list(member.position):
             acked, at = member.acked.get(place, set()), self.committed[place]
             while at in acked:

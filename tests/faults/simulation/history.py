@@ -10,26 +10,22 @@ import argparse
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 
-from domain.ports import Entry
 from domain.sensors import Sensor, SensorRegister
-from domain.topics import READINGS
 from streams.area_clock import Patience
 from streams.setup import Setup
-from tests.faults.simulation.broker import SimBroker
-from tests.faults.simulation.judge import Outcome, differences
+from tests.faults.simulation.judge import differences
 from tests.faults.simulation.loop import SimLoop, Stuck
 from tests.faults.simulation.sites import MODES, Machine, Parts
 from tests.faults.simulation.town import SENSORS, Faults, Senders
 
 T0 = 1_772_409_600_000  # 2026-03-02T00:00:00Z
-RUN_S = 240.0
+RUN_S = 200.0
 DRAIN_S_MAX = 400.0
 _CLOSING_MS = 90 * 60_000  # within the horizon: beyond it an area lives in its own time
 

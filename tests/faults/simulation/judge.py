@@ -110,5 +110,3 @@ def _windows(outcome: Outcome, accepted: list[Row]) -> list[str]:
         if not same or not np.isclose(row[1] * count, total, rtol=1e-9):
             found.append(f"window {key} holds {row[:5]}, {expected[key]} is right")
     return found
-
-

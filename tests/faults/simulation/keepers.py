@@ -153,6 +153,7 @@ class SimCheckpoints:
     async def save(self, states: Mapping[str, bytes]) -> None:
         for key, state in states.items():
             await self._broker.call()
+            await asyncio.sleep(self._broker.rng.random() * 0.2)
             self._topic.setdefault(key, []).append((self._rank(state), state))
         await self._broker.call()
 

@@ -19,7 +19,7 @@ from domain.ports import Publisher
 from domain.topics import ALERTS as ALERTS_TOPIC
 from domain.topics import READINGS
 from service.ground import CONSUMERS
-from streams.agents import ALERTS, ANALYSE, STORE, AgentSpec
+from streams.agents import ALERTS, ANALYSE, STORE
 from streams.setup import Setup
 from streams.takers import DeskTaker, StoreTaker
 from streams.worker import Worker, rank_of
@@ -30,7 +30,7 @@ from tests.faults.simulation.keepers import NobodyHeld, SimAlerts, SimCheckpoint
 from tests.faults.simulation.loop import Process, SimLoop
 
 MODES = ("embedded", "distributed")
-CHECKPOINT_S = 5.0
+CHECKPOINT_S = 3.0
 _TICK_S = 10.0
 _ROLES = {"embedded": ("town",), "distributed": ("gateway", "worker-1", "worker-2", "desk", "store")}
 _WINDOW_BYTES = 20_000  # of the embedded publisher: small, so that it is short of room
@@ -47,6 +47,8 @@ class Parts:
     desk: type[DeskTaker] = DeskTaker
     pump: type[Pump] = Pump
     checkpoints: type[FileCheckpoints] = FileCheckpoints
+    keeper: type[SimStore] = SimStore
+    rank: Callable[[bytes], int] = rank_of
 
 
 class _Ground:
@@ -58,7 +60,7 @@ class _Ground:
         self.relay: Callable[[], Publisher] = lambda: SimKafka(broker)
         if not broker.volatile:
             self.progress: BrokerProgress | TakenLedger = BrokerProgress()
-            self.checkpoints: Callable[[], Any] = lambda: SimCheckpoints(broker, machine.topic, rank_of)
+            self.checkpoints: Callable[[], Any] = lambda: SimCheckpoints(broker, machine.topic, machine.parts.rank)
             self.publisher = self.relay
             return
         # No web part here that would take the alerts.
@@ -88,7 +90,7 @@ class Machine:
         self._quiet = False
         self.disk = SimDisk(rng)
         self.outbox = SimOutbox(self._fails("outbox"))
-        self.store = SimStore(self._fails("store"))
+        self.store = parts.keeper(self._fails("store"))
         self.alerts = SimAlerts(self._fails("alerts"))
         self.topic: dict[str, list[tuple[int, bytes]]] = {}
         self.processes: dict[str, Process] = {}

@@ -2,12 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable
 
 import numpy as np
 
 from connectors.intake_columns import Intake
-from domain.errors import Unavailable
 from domain.readings import Readings
 from tests.faults.simulation.loop import Process
 from tests.faults.simulation.sites import Machine
@@ -20,9 +19,10 @@ SENSORS = (
     ("s3", "ring", "traffic.flow"),
     ("s4", "ring", "energy.voltage"),
 )
-_STEP_S = 10.0
-_AWAY_S_MAX = 8.0
-_PAUSE_S = (2.0, 25.0)
+_KEEPS = {"store": "store", "desk": "alerts", "gateway": "outbox"}
+_STEP_S = 8.0
+_AWAY_S_MAX = 10.0
+_PAUSE_S = (6.0, 25.0)
 Row = tuple[str, int, float]
 
 
@@ -41,12 +41,12 @@ class Senders:
 
     async def _send(self, series: str, seconds: float) -> None:
         loop, rng = self._machine.loop, self._rng
-        silent_from = rng.uniform(0.2, 2.0) * seconds  # may lie behind the end
+        silent_from = rng.uniform(0.1, 1.1) * seconds
         kept: list[Row] = []
         late: list[Row] = []
         while loop.time() < seconds:
             await asyncio.sleep(_STEP_S * rng.uniform(0.9, 1.1))
-            if silent_from < loop.time() < silent_from + 150:
+            if silent_from < loop.time() < silent_from + 135:
                 continue
             kept.append((series, self._machine.clock(), round(rng.uniform(10, 90), 3)))
             if rng.random() < 0.08:
@@ -94,22 +94,33 @@ class Faults:
         machine.loop.before_step = self._after_step
 
     async def run(self, seconds: float) -> None:
-        for at in sorted(self._rng.uniform(5, seconds) for _ in range(self._rng.randint(1, 5))):
-            await asyncio.sleep(max(0.0, at - self._machine.loop.time()))
-            await self._one()
+        """One process fault after the other, keepers that are away at the same time."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._in_turn(seconds, self._process_fault, self._rng.randint(1, 6)))
+            group.create_task(self._in_turn(seconds, self._keeper_fault, self._rng.randint(0, 5)))
 
-    async def _one(self) -> None:
-        kinds = ["kill", "kill", "kill", "power", "store", "alerts", "outbox"]
+    async def _in_turn(self, seconds: float, strike: Callable[[], Awaitable[None]], count: int) -> None:
+        for at in sorted(self._rng.uniform(5, seconds) for _ in range(count)):
+            await asyncio.sleep(max(0.0, at - self._machine.loop.time()))
+            await strike()
+
+    async def _process_fault(self) -> None:
+        kinds = ["kill", "kill", "power"]
         if self._machine.mode == "distributed":
-            kinds += ["pause", "pause", "broker", "broker", "leave"]
+            kinds += ["pause", "pause", "broker", "leave"]
         kind = self._rng.choice(kinds)
-        await {
-            "kill": self._kill,
-            "power": self._kill,
-            "pause": self._pause,
-            "leave": self._leave,
-            "broker": self._broker,
-        }.get(kind, lambda _: self._away(kind))(kind)
+        named = {"pause": self._pause, "leave": self._leave, "broker": self._broker}
+        await named.get(kind, self._kill)(kind)
+
+    async def _keeper_fault(self) -> None:
+        kind = self._rng.choice(["store", "alerts", "outbox"])
+        self._say(f"{kind} is away")
+        self._machine.away.add(kind)
+        await asyncio.sleep(self._rng.uniform(0.1, _AWAY_S_MAX))
+        self._machine.away.discard(kind)
+
+    def _say(self, what: str) -> None:
+        self.told.append(f"{self._machine.loop.time():8.3f} s, step {self._machine.loop.steps}: {what}")
 
     async def _strike(self, name: str, what: str, steps: int) -> Process | None:
         """At a step of this process, some steps from now; None when it rests all the time."""
@@ -120,7 +131,7 @@ class Faults:
                 break
             await asyncio.sleep(0.5)
         self._armed = None
-        self.told.append(f"{self._machine.loop.time():8.3f} s, step {self._machine.loop.steps}: {what} {name}")
+        self._say(f"{what} {name}")
         return process if self._struck else None
 
     def _after_step(self, process: Process | None) -> None:
@@ -139,10 +150,16 @@ class Faults:
     async def _kill(self, kind: str) -> None:
         name = self._rng.choice(list(self._machine.processes))
         self._machine.processes[name].strike = "kill"
-        await self._strike(name, kind, 400)
+        away = _KEEPS.get(name, self._rng.choice(["store", "alerts"])) if self._rng.random() < 0.6 else None
+        if away is not None:  # more befalls a process that is held up
+            self._say(f"{away} is away")
+            self._machine.away.add(away)
+            await asyncio.sleep(self._rng.uniform(0.5, _AWAY_S_MAX))
+        await self._strike(name, kind, 100 if away is None else 20)
         self._machine.kill(name)
         if kind == "power":
             self._machine.power_cut(name)
+        self._machine.away.discard(away or "")
         await asyncio.sleep(self._rng.uniform(0.1, 4.0))
         self._machine.start_one(name)
 
@@ -156,19 +173,13 @@ class Faults:
 
     async def _leave(self, kind: str) -> None:
         name = self._rng.choice(["worker-1", "worker-2"])
-        self.told.append(f"{self._machine.loop.time():8.3f} s: {name} leaves")
+        self._say(f"{name} leaves")
         await self._machine.leave(name)
         await asyncio.sleep(self._rng.uniform(0.1, 10.0))
         self._machine.start_one(name)
 
     async def _broker(self, kind: str) -> None:
-        self.told.append(f"{self._machine.loop.time():8.3f} s: broker dies")
+        self._say("broker dies")
         self._machine.broker.crash()
         await asyncio.sleep(self._rng.uniform(0.1, _AWAY_S_MAX))
         self._machine.broker.up = True
-
-    async def _away(self, kind: str) -> None:
-        self.told.append(f"{self._machine.loop.time():8.3f} s: {kind} is away")
-        self._machine.away.add(kind)
-        await asyncio.sleep(self._rng.uniform(0.1, _AWAY_S_MAX))
-        self._machine.away.discard(kind)
