@@ -1,4 +1,4 @@
-"""How often each fault is tried, in every test run and at night (``make faults``): the only place with these numbers."""
+"""How often each fault is tried, in every test run and at night (``make faults``): the one place with these numbers."""
 
 import os
 from typing import NamedTuple

@@ -14,17 +14,15 @@ from service.ledger import aside_of, check, read_ledger
 from tests.faults.broker import ProxiedKafka
 from tests.faults.ledger import Ledger, Load, Stream
 from tests.faults.proxy import Proxy
+from tests.faults.recovery import MINUTE_MS, PATIENCE_S, back
 from tests.native.influx import BUCKET, ORG, TOKEN, NativeInflux
 from tests.system.log import PARTITIONS, TOPICS, partition_of
 from tests.system.past import DAY_MS, past
-from tests.system.program import Ran, Running, all_pages, borough, call, sensors_table, table, until
-from tests.system.recomputed import rfc
+from tests.system.program import Ran, Running, all_pages, borough, sensors_table, table, until
 
 LATENESS_S, HORIZON_S = 1, 25 * 86_400
 RESULTS = ("aggregates", "findings", "forecasts", "health", "quarantine")
 GROUPS = {"borough-analyse": tuple(TOPICS.values()), "borough-store": RESULTS, "borough-alerts": ("findings",)}
-PATIENCE_S = 120.0  # a busy machine: what is asserted is that it comes back, how fast is reported
-MINUTE_MS = 60_000
 
 
 def _area(partition: int, kind: str) -> str:
@@ -35,8 +33,8 @@ def _area(partition: int, kind: str) -> str:
 def make_streams(now: int) -> tuple[list[Stream], list[Stream], dict[str, str]]:
     """Streams that are sent until they are taken, those that are sent once, and the area of each sensor.
 
-    Every partition of every readings topic has one of both; their times are weeks old, so each post revises a window that
-    is closed. One more lives months ago, in a time of its own: its windows close as it goes on.
+    Every partition of every readings topic has one of both; their times are weeks old, so each post revises a
+    window that is closed. One more lives months ago, in a time of its own: its windows close as it goes on.
     """
     begin = now // MINUTE_MS * MINUTE_MS - 20 * DAY_MS
     quantity = {"road": "traffic.flow", "park": "air.no2", "grid": "energy.active_power"}
@@ -129,27 +127,8 @@ class Town:
 
     def back(self, load: Load, since: float) -> float:
         """Wait until all that is taken by now is counted; seconds since ``since`` (monotonic)."""
-        load.wait_for(1, PATIENCE_S)
-        target = dict(load.last)
-        waiting = [stream for stream in self.streams if stream.series in target and not stream.series.startswith("old")]
-
-        def done() -> bool:
-            waiting[:] = [s for s in waiting if not self._counted(s, target[s.series].ms)]
-            return not waiting
-
-        until(done, f"what was taken is counted ({load.posts} posts)", PATIENCE_S)
-        return time.monotonic() - since
-
-    def _counted(self, stream: Stream, ms: int) -> bool:
-        """Whether the window of a reading holds as many readings as were sent up to it."""
-        start = ms - ms % MINUTE_MS
-        first = stream.begin + -(-max(0, start - stream.begin) // stream.step_ms) * stream.step_ms
-        path = f"/v1/series/{stream.series}/aggregates?window=60&start={rfc(start)}&end={rfc(start + MINUTE_MS)}"
-        with suppress(OSError):
-            answer = call(self.web + path, timeout_s=15)
-            rows = answer.json()["data"] if answer.status == 200 else []
-            return bool(rows) and int(rows[0]["count"]) >= (ms - first) // stream.step_ms + 1
-        return False
+        streams = [stream for stream in self.streams if not stream.series.startswith("old")]
+        return back(load, self.web, streams, since)
 
     # --- what is right at the end
 
