@@ -60,7 +60,7 @@ def parse_address(text: str, token: str | None = None) -> InfluxAddress:
 class InfluxHttp:
     """Writes lines and asks Flux of one bucket. Any thread may call. Errors are ours, except :class:`Refused`."""
 
-    def __init__(self, address: InfluxAddress, timeout_s: float = 10.0) -> None:
+    def __init__(self, address: InfluxAddress, timeout_s: float = 7.0) -> None:
         self.address = address
         self._client = InfluxDBClient(
             url=address.url,

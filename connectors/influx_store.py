@@ -41,13 +41,13 @@ class InfluxStore:
     revisions, so that is done here (see ``influx_revisions``): an older one never replaces a newer one.
     """
 
-    def __init__(self, address: str, bucket: str, org: str = "", token: str = "", timeout_s: float = 10.0) -> None:
+    def __init__(self, address: str, bucket: str, org: str = "", token: str = "", timeout_s: float = 7.0) -> None:
         self._http = InfluxHttp(InfluxAddress(address, bucket, org, token), timeout_s)
         self._bucket = _quoted(bucket)
         self._revisions = Revisions(self._revisions_stored)
 
     @classmethod
-    def from_url(cls, url: str, token: str | None = None, timeout_s: float = 10.0) -> "InfluxStore":
+    def from_url(cls, url: str, token: str | None = None, timeout_s: float = 7.0) -> "InfluxStore":
         """From ``influx://host:port/bucket?org=…&token=…``; ``token`` wins. Raises: Misconfigured."""
         address = parse_address(url, token)
         return cls(address.url, address.bucket, address.org, address.token, timeout_s)
