@@ -29,7 +29,6 @@ _LINES_MAX = 5_000
 _TIME_MIN = int(datetime(1677, 9, 22, tzinfo=UTC).timestamp()) * 1_000
 _TIME_MAX = int(datetime(2262, 4, 11, tzinfo=UTC).timestamp()) * 1_000
 _LATEST_WINDOW_S = 60
-_NAMED_MAX = 50  # series that a query names; beyond that it asks for all
 
 Row = dict[str, str]
 
@@ -108,12 +107,11 @@ class InfluxStore:
             self._write_lines(lines[middle:], precision, refused)
 
     def _revisions_stored(
-        self, names: set[str], window_s: int, first: int, last: int
+        self, names: list[str], window_s: int, first: int, last: int
     ) -> Iterator[tuple[str, int, int]]:
-        """(series, start, revision) of what is stored; of other series too where many are asked for."""
+        """(series, start, revision) of what is stored of these series."""
         which = f'r._measurement == "aggregates" and r._field == "revision" and r.window_s == "{int(window_s)}"'
-        if len(names) <= _NAMED_MAX:
-            which += f" and ({' or '.join(f'r.series == {_tag(name)}' for name in sorted(names))})"
+        which += f" and ({' or '.join(f'r.series == {_tag(name)}' for name in names)})"
         rows = list(self._rows(first, last + 1, which, "", 1))
         for row, start in zip(rows, _times(rows).tolist(), strict=True):
             yield untag(row["series"]), start, int(row["_value"])
