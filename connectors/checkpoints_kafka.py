@@ -19,6 +19,7 @@ _HEADER_BYTES = 1 << 10
 _RANK = "borough_rank"
 _MAGIC = b"BC1\n"  # then CRC-32 of the rest, 4 bytes big-endian, then the state, deflated
 _POLL_MS = 500
+_NEWEST = 48  # messages of a partition that are looked at first: some dozen checkpoints of each of its keys
 
 
 def _equal(state: bytes) -> int:
@@ -31,9 +32,10 @@ class KafkaCheckpoints:
     Each state is replaced whole. When ``save`` raises, some of its states may have been replaced and others not: each
     is good on its own, because it holds the offset it stands for.
 
-    A worker that was paused past its session may wake and overwrite a newer state. So of all states of a key that the
-    topic still holds, the one with the highest rank is loaded, the last written among equals; ``kafka_admin`` gives the
-    topic a compaction lag so that an overtaken state is still there.
+    A worker that was paused past its session may wake and overwrite a newer state. So of the newest states of a key the
+    one with the highest rank is loaded, the last written among equals; ``kafka_admin`` gives the topic a compaction lag
+    so that an overtaken state is still there. What the topic holds of older states is read only where no good one is
+    found among the newest: a load must not take longer the longer the system has run.
 
     Args:
         rank: how far a state is, such as the offset inside it. Without it the last one written is loaded.
@@ -56,7 +58,9 @@ class KafkaCheckpoints:
         self._rank = rank
         self._patience_s = patience_s
         self._producer: Any = None
+        self._consumer: Any = None
         self._turn = asyncio.Lock()
+        self._reading = asyncio.Lock()
 
     async def save(self, states: Mapping[str, bytes]) -> None:
         """All of them acknowledged by all replicas on return. Raises: Unavailable; Full, a state beyond 64 MiB."""
@@ -88,32 +92,40 @@ class KafkaCheckpoints:
     async def load(self, key: str) -> bytes | None:
         """The state of this key with the highest rank, None when there is none. Raises: Unavailable."""
         place = TopicPartition(CHECKPOINTS, partition_of(key))
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._address,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=MESSAGE_BYTES_MAX,
-            fetch_max_bytes=MESSAGE_BYTES_MAX,
-            **self._security.options(),
-        )
-        try:
-            await consumer.start()
-            consumer.assign([place])
-            best = await self._best(consumer, place, key)
-        except (KafkaError, OSError, KeyError, TimeoutError) as error:
-            raise Unavailable(f"Kafka at {self._address} gives no checkpoint: {_say(error)}") from error
-        finally:
-            await close(consumer)
+        async with self._reading:
+            try:
+                consumer = self._consumer = self._consumer or await self._connect_consumer()
+                consumer.assign([place])
+                best = await self._best(consumer, place, key)
+                consumer.unsubscribe()
+            except (KafkaError, OSError, KeyError, TimeoutError) as error:
+                await self._drop_consumer()
+                raise Unavailable(f"Kafka at {self._address} gives no checkpoint: {_say(error)}") from error
+            except BaseException:
+                await self._drop_consumer()
+                raise
         return None if best is None else await asyncio.to_thread(unpack, best)
 
     async def stop(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         await self._drop_producer()
+        await self._drop_consumer()
 
     async def _best(self, consumer: Any, place: TopicPartition, key: str) -> bytes | None:
-        # Explicit seek: `seek_to_beginning` has been seen to leave an assigned consumer at the end.
+        """Among the newest messages of the partition, else among more and more of them."""
         begin = (await consumer.beginning_offsets([place]))[place]
         end = (await consumer.end_offsets([place]))[place]
+        count, before = _NEWEST, end
+        while before > begin:
+            at = max(begin, end - count)
+            best = await self._best_between(consumer, place, key, at, before)
+            if best is not None:
+                return best
+            count, before = count * 8, at
+        return None
+
+    async def _best_between(self, consumer: Any, place: TopicPartition, key: str, begin: int, end: int) -> bytes | None:
+        # Explicit seek: `seek_to_beginning` has been seen to leave an assigned consumer at the end.
         consumer.seek(place, begin)
         best: tuple[int, bytes] | None = None
         wanted, deadline = key.encode(), time.monotonic() + self._patience_s
@@ -121,6 +133,8 @@ class KafkaCheckpoints:
             batches = await consumer.getmany(place, timeout_ms=_POLL_MS)
             for found in batches.get(place, ()):
                 deadline = time.monotonic() + self._patience_s
+                if found.offset >= end:
+                    break
                 if found.key != wanted or found.value is None:
                     continue
                 if not intact(found.value):
@@ -138,6 +152,27 @@ class KafkaCheckpoints:
             if name == _RANK:
                 return int(value)
         return self._rank(unpack(found.value))
+
+    async def _connect_consumer(self) -> Any:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._address,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=MESSAGE_BYTES_MAX,
+            fetch_max_bytes=MESSAGE_BYTES_MAX,
+            **self._security.options(),
+        )
+        try:
+            await consumer.start()
+        except BaseException:
+            await close(consumer)
+            raise
+        return consumer
+
+    async def _drop_consumer(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await close(consumer)
 
     async def _connect(self) -> Any:
         producer = AIOKafkaProducer(

@@ -62,7 +62,7 @@ def parse_address(text: str, token: str | None = None) -> InfluxAddress:
 class InfluxHttp:
     """Writes lines and asks Flux of one bucket. Any thread may call. Errors are ours, except :class:`Refused`."""
 
-    def __init__(self, address: InfluxAddress, timeout_s: float = 10.0, ca_file: Path | None = None) -> None:
+    def __init__(self, address: InfluxAddress, timeout_s: float = 7.0, ca_file: Path | None = None) -> None:
         """Raises: Misconfigured: the file with the authority cannot be used."""
         self.address = address
         if ca_file is not None:

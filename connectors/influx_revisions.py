@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.times import DAY_MS
 from domain.windows import Aggregates
 
 Key = tuple[str, int]  # series, window_s
 #: Asked for the revisions of these series in one window length, between two starts (epoch ms, both included).
-Ask = Callable[[set[str], int, int, int], Iterable[tuple[str, int, int]]]
+Ask = Callable[[list[str], int, int, int], Iterable[tuple[str, int, int]]]
 
 _ROWS_MAX = 200_000
+_NAMES_MAX = 50
 _TRUSTED_S = 5.0  # shorter than a session: while one lasts, nobody else writes what we write
 
 
@@ -38,8 +40,10 @@ class Revisions:
         """The batches without rows of which a newer revision is stored or comes in the same call."""
         batches = list(batches)
         with self._lock:
-            if self._clock() > self._trusted_until or self._rows > _ROWS_MAX:
+            if self._clock() > self._trusted_until:
                 self._known, self._newest, self._rows = {}, {}, 0
+            elif self._rows > _ROWS_MAX:
+                self._known, self._rows = {key: {} for key in self._known}, 0
             self._look_up(batches)
             best: dict[Key, dict[int, int]] = {}
             for batch in batches:
@@ -64,20 +68,21 @@ class Revisions:
         return keep
 
     def _look_up(self, batches: Iterable[Aggregates]) -> None:
-        unknown: dict[int, tuple[set[str], list[int]]] = {}
+        """Ask for what is not known, some series and one day at a time, so that no answer is large."""
+        unknown: dict[tuple[int, int], dict[str, list[int]]] = {}
         for batch in batches:
-            names, starts = unknown.setdefault(batch.window_s, (set(), []))
             for name, start, _ in _rows(batch):
                 key = name, batch.window_s
                 newest = self._newest.get(key)
                 if newest is None or (start <= newest and start not in self._known[key]):
-                    names.add(name)
-                    starts.append(start)
-        for window_s, (names, starts) in unknown.items():
-            if names:
-                for name, start, revision in self._ask(names, window_s, min(starts), max(starts)):
-                    if name in names:
-                        self._note((name, window_s), start, revision)
+                    unknown.setdefault((batch.window_s, start // DAY_MS), {}).setdefault(name, []).append(start)
+        for (window_s, _), starts in unknown.items():
+            names = sorted(starts)
+            for at in range(0, len(names), _NAMES_MAX):
+                part = names[at : at + _NAMES_MAX]
+                asked = [start for name in part for start in starts[name]]
+                for name, start, revision in self._ask(part, window_s, min(asked), max(asked)):
+                    self._note((name, window_s), start, revision)
 
     def _note(self, key: Key, start: int, revision: int) -> None:
         here = self._known.setdefault(key, {})

@@ -31,7 +31,6 @@ _LINES_MAX = 5_000
 _TIME_MIN = int(datetime(1677, 9, 22, tzinfo=UTC).timestamp()) * 1_000
 _TIME_MAX = int(datetime(2262, 4, 11, tzinfo=UTC).timestamp()) * 1_000
 _LATEST_WINDOW_S = 60
-_NAMED_MAX = 50  # series that a query names; beyond that it asks for all
 
 Row = dict[str, str]
 _End = tuple[int, float, str]  # window start, its last value, area
@@ -50,7 +49,7 @@ class InfluxStore:
         bucket: str,
         org: str = "",
         token: str = "",
-        timeout_s: float = 10.0,
+        timeout_s: float = 7.0,
         ca_file: Path | None = None,
     ) -> None:
         self._http = InfluxHttp(InfluxAddress(address, bucket, org, token), timeout_s, ca_file)
@@ -59,7 +58,7 @@ class InfluxStore:
 
     @classmethod
     def from_url(
-        cls, url: str, token: str | None = None, timeout_s: float = 10.0, ca_file: Path | None = None
+        cls, url: str, token: str | None = None, timeout_s: float = 7.0, ca_file: Path | None = None
     ) -> "InfluxStore":
         """From ``influx://host:port/bucket?org=…&token=…``; ``token`` wins. Raises: Misconfigured."""
         address = parse_address(url, token)
@@ -121,12 +120,11 @@ class InfluxStore:
             self._write_lines(lines[middle:], precision, refused)
 
     def _revisions_stored(
-        self, names: set[str], window_s: int, first: int, last: int
+        self, names: list[str], window_s: int, first: int, last: int
     ) -> Iterator[tuple[str, int, int]]:
-        """(series, start, revision) of what is stored; of other series too where many are asked for."""
+        """(series, start, revision) of what is stored of these series."""
         which = f'r._measurement == "aggregates" and r._field == "revision" and r.window_s == "{int(window_s)}"'
-        if len(names) <= _NAMED_MAX:
-            which += f" and ({' or '.join(f'r.series == {_tag(name)}' for name in sorted(names))})"
+        which += f" and ({' or '.join(f'r.series == {_tag(name)}' for name in names)})"
         rows = list(self._rows(first, last + 1, which, "", 1))
         for row, start in zip(rows, _times(rows).tolist(), strict=True):
             yield untag(row["series"]), start, int(row["_value"])

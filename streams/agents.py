@@ -92,6 +92,7 @@ def make_app(
         stream_wait_empty=False,  # with events held back, the default hangs on stop
         broker_session_timeout=6.0,  # the least that brokers allow by default: so soon others take over
         broker_heartbeat_interval=1.5,
+        broker_rebalance_timeout=15.0,  # a member that does not rejoin (paused, half-open) holds all others up so long
     )
     app.transport = _PromptTransport(app.conf.broker_consumer, app)
     channel = app.topic(*spec.topics, key_serializer="raw", value_serializer="raw")

@@ -8,7 +8,7 @@ import structlog
 
 from domain import topics
 from domain.codec import decode_as, encode
-from domain.errors import Rejected, Rejection
+from domain.errors import Rejected
 from domain.messages import Action, Alert, Finding
 from domain.ports import AlertStore, Progress, Publisher, Record, Result, Store
 from domain.topics import partition_of

@@ -63,6 +63,20 @@ async def test_a_state_without_rank_in_its_header_is_ranked_by_its_inside(addres
     assert await KafkaCheckpoints(address, rank=_offset).load(key) == b"9"
 
 
+async def test_the_newest_are_enough_however_many_there_are(address: str, key: str) -> None:
+    keeper = KafkaCheckpoints(address, rank=_offset)
+    other = next(name for k in range(99) if partition_of(name := f"{key}{k}") == partition_of(key))
+    await keeper.save({other: b"7"})
+    for n in range(1, 200):
+        await keeper.save({key: b"%d" % n})
+    await keeper.save({key: b"150"})  # of a zombie
+    reader = KafkaCheckpoints(address, rank=_offset)
+    assert await reader.load(key) == b"199"
+    assert await reader.load(other) == b"7"  # far behind the newest
+    assert await reader.load(f"{other}-never") is None
+    await asyncio.gather(keeper.stop(), reader.stop())
+
+
 async def test_nobody_there_is_unavailable() -> None:
     keeper = KafkaCheckpoints("127.0.0.1:1", patience_s=1.0)
     with pytest.raises(Unavailable, match=r"127.0.0.1:1 keeps no checkpoint"):

@@ -16,9 +16,10 @@ class Database:
         self.asked: list[tuple[list[str], int, int]] = []
         self.now = 0.0
 
-    def ask(self, names: set[str], window_s: int, first: int, last: int) -> list[tuple[str, int, int]]:
-        self.asked.append((sorted(names), first, last))
-        return [(name, start, r) for (name, start), r in self.held.items() if first <= start <= last]
+    def ask(self, names: list[str], window_s: int, first: int, last: int) -> list[tuple[str, int, int]]:
+        self.asked.append((names, first, last))
+        held = self.held.items()
+        return [(name, start, r) for (name, start), r in held if name in names and first <= start <= last]
 
     def clock(self) -> float:
         return self.now
@@ -68,3 +69,18 @@ def test_after_a_pause_nothing_is_taken_for_granted() -> None:
     base.now, base.held = 60.0, {("a", 0): 9}
     assert put(revisions, batch(["a"], [0], [2])) == []
     assert len(base.asked) == 2
+
+
+def test_many_series_and_days_are_asked_for_in_parts() -> None:
+    base = Database()
+    names = [f"s{k:03d}" for k in range(120)]
+    base.held = {(name, 86_400_000): 5 for name in names}
+    revisions = Revisions(base.ask, base.clock)
+    starts = [0] * 60 + [86_400_000] * 60
+    assert put(revisions, batch(names, starts, [4] * 120)) == [0] * 60
+    assert [(len(asked), first) for asked, first, _ in base.asked] == [
+        (50, 0),
+        (10, 0),
+        (50, 86_400_000),
+        (10, 86_400_000),
+    ]

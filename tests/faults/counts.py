@@ -1,4 +1,4 @@
-"""How often each fault is tried, in every test run and at night (``make faults``): the only place with these numbers."""
+"""How often each fault is tried, in every test run and at night (``make faults``): the one place with these numbers."""
 
 import os
 from typing import NamedTuple
@@ -18,8 +18,8 @@ class Count(NamedTuple):
 
 NIGHTLY = os.environ.get("BOROUGH_FAULTS") == "nightly"
 SEED = int(os.environ.get("BOROUGH_TEST_SEED", "1"))
-CUT_S = (1.0, 60.0) if NIGHTLY else (1.0, 3.0)
-JOIN_EVERY_S = 10.0 if NIGHTLY else 6.0
+CUT_S = (1.0, 60.0) if NIGHTLY else (1.0, 1.5)
+JOIN_EVERY_S = 10.0 if NIGHTLY else 5.0
 
 COUNTS = {
     "kill worker": Count(5, 100, 15),

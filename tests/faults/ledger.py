@@ -14,6 +14,7 @@ from typing import NamedTuple, Self
 from tests.system.program import call
 from tests.system.recomputed import Reading, rfc
 
+_AGAIN = 0.1  # of the posts are sent once more although they were taken
 _RECORDED = 12  # readings of the recording in each post
 HEAD = "series,sequence,time,value,outcome\n"
 
@@ -66,13 +67,13 @@ def post(base: str, readings: Sequence[Reading], timeout_s: float) -> str:
 
 
 class Load:
-    """Posts one reading of every stream, again and again; what it has no answer for it sends until it is taken,
-    except readings of ``once``, which are never sent again.
+    """Posts one reading of every stream, again and again; what it has no answer for it sends until it is taken, except
+    readings of ``once``. Some of what was taken it sends once more.
 
     Args:
         base: where the door is just now.
         streams: sent again until they are taken.
-        once: sent a single time each.
+        once: not sent again while there is no answer, so that it stays open whether they count.
         recorded: played along, some with each post, each until it is taken.
         per_s: posts per second, about.
     """
@@ -107,6 +108,8 @@ class Load:
                 while not taken and not self._stop.is_set():
                     self._stop.wait(0.2)
                     taken = self._send(again) == "ok"
+                if taken and self._rng.random() < _AGAIN:
+                    self._send([*again, *once])
                 if taken:
                     self.last.update({r.series: r for r in streams})
                 self.posts += 1

@@ -10,11 +10,12 @@ from pathlib import Path
 from tests.faults.counts import COUNTS, NIGHTLY, SEED
 
 
-def record(fault: str, recovered_s: list[float], **more: object) -> None:
-    """``recovered_s``: seconds from the end of the fault until what is accepted was stored right, for each time."""
+def record(fault: str, recovered_s: list[float], times: int = 0, **more: object) -> None:
+    """``recovered_s``: seconds from the end of the fault until what is accepted was stored right, for each time, or for
+    ``times`` of them together."""
     count = COUNTS[fault]
     row = {
-        "fault": fault, "times": len(recovered_s), "planned": count.times, "nightly": NIGHTLY, "seed": SEED,
+        "fault": fault, "times": times or len(recovered_s), "planned": count.times, "nightly": NIGHTLY, "seed": SEED,
         "bound_s": count.bound_s, "worst_s": round(max(recovered_s, default=0.0), 1),
         "within": sum(count.bound_s is None or s <= count.bound_s for s in recovered_s),
         "all_s": [round(s, 1) for s in recovered_s], **more,

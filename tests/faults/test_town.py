@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
 from connectors.tables_in import read_sensors
 from domain.messages import Alert
@@ -23,11 +24,14 @@ from streams.driver import Driver
 from streams.setup import Setup
 from tests.faults.counts import COUNTS, CUT_S, JOIN_EVERY_S, NIGHTLY, SEED
 from tests.faults.ledger import Load
+from tests.faults.recovery import PATIENCE_S
 from tests.faults.report import record
 from tests.faults.town import GROUPS, HORIZON_S, LATENESS_S, Town
 from tests.native import tools
 from tests.system.log import TOPICS, messages
+from tests.system.past import DAY_MS
 from tests.system.program import Running
+from tests.system.recomputed import Reading
 
 SESSION_S = 6.0  # of the workers' group
 pytestmark = pytest.mark.timeout(7_200 if NIGHTLY else 600)
@@ -187,20 +191,48 @@ def test_workers_join_and_leave(town: Town, load: Load, rng: random.Random) -> N
     assert worst < 4 * float(COUNTS["join and leave"].bound_s or 0)
 
 
+def test_out_of_order_within_the_horizon_and_beyond(town: Town, load: Load, rng: random.Random) -> None:
+    """Within it everything counts, beyond it everything is late, whatever the order: to the last reading."""
+    frontier = int(time.time() * 1_000) - 60_000
+    late: dict[str, int] = {}
+    for n in range(COUNTS["out of order"].times):
+        series = f"late-{n}/traffic.flow"
+        within = {frontier - rng.randrange(1, HORIZON_S * 1_000 - 60_000) for _ in range(60)}
+        beyond = {frontier - HORIZON_S * 1_000 - rng.randrange(1, 10 * DAY_MS) for _ in range(40)}
+        late[series] = len(beyond)
+        rest = [Reading(ms, series, round(rng.gauss(400, 90), 4)) for ms in within | beyond]
+        rng.shuffle(rest)
+        for part in ([Reading(frontier, series, 400.0)], *(rest[at : at + 9] for at in range(0, len(rest), 9))):
+            town.send(part)
+
+    def told() -> dict[str, int]:
+        aside = [item for item in town.quarantine() if item["reason"].startswith("too late")]
+        return {name: sum(item["series"] == name for item in aside) for name in late}
+
+    began = time.monotonic()
+    while (found := told()) != late:
+        assert time.monotonic() < began + PATIENCE_S, (found, late)
+        time.sleep(1)
+    record("out of order", [time.monotonic() - began], len(late), late=sum(late.values()))
+
+
 def test_the_ledger_holds(town: Town, load: Load) -> None:
-    """Everything accepted is counted once, and every group has committed the end of what it reads."""
+    """Everything accepted is counted exactly once."""
     while load.playing:
         load.wait_for(1)
     load.__exit__(None, None, None)
     print(f"seed {SEED}: {load.posts} posts, readings {town.ledger.outcomes}")
     town.settle()
+    verified = town.verified()
+    assert verified.returncode == 0, verified.stdout
+    print(verified.stderr)
+
+
+def test_every_group_has_committed_the_end(town: Town, load: Load) -> None:
     assert town.running["gateway"].interrupt() == 0  # no more ticks
     for group in GROUPS:
         town.drained(group)
     assert town.wrong() == []
-    verified = town.verified()
-    assert verified.returncode == 0, verified.stdout
-    print(verified.stderr)
 
 
 def test_the_alerts_are_those_of_a_run_without_faults(town: Town, load: Load) -> None:
@@ -223,3 +255,28 @@ def test_the_alerts_are_those_of_a_run_without_faults(town: Town, load: Load) ->
         found = told[alert.id]
         assert (found["kind"], found["place"], found["series"]) == (alert.kind, alert.place, alert.series)
         assert (found["cleared"] is None) == (alert.cleared is None)
+
+
+def test_what_comes_again_changes_not_a_byte(town: Town, rng: random.Random) -> None:
+    """Frames up to 100 times, then the whole topic once more: windows and their revisions stay as they are."""
+    before = {window_s: town.queried(window_s) for window_s in (60, 900, 3_600)}
+    assert before[60].count("\n") > 100
+    producer = Producer({"bootstrap.servers": town.kafka.address, "acks": "all", "enable.idempotence": True})
+    for n in range(COUNTS["duplicates"].times):
+        again = []
+        for (topic, place), lane in messages(town.kafka.address, list(TOPICS.values())).items():
+            frames = [raw for raw in lane if b'"tick"' not in raw]
+            if n % 2 == 0:
+                chosen = rng.sample(frames, min(20, len(frames)))
+                again += [(topic, place, raw) for raw in chosen for _ in range(rng.randrange(1, 101))]
+            else:
+                again += [(topic, place, raw) for raw in lane]
+        for topic, place, raw in again:
+            producer.produce(topic, raw, partition=place)
+            producer.poll(0)
+        assert producer.flush(60) == 0
+        began = time.monotonic()
+        town.caught_up("borough-analyse")
+        town.caught_up("borough-store")
+        record("duplicates", [time.monotonic() - began], messages=len(again), of="topic" if n % 2 else "frames")
+        assert {window_s: town.queried(window_s) for window_s in before} == before

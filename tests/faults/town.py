@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -12,19 +13,19 @@ from confluent_kafka import Consumer, TopicPartition
 
 from service.ledger import aside_of, check, read_ledger
 from tests.faults.broker import ProxiedKafka
-from tests.faults.ledger import Ledger, Load, Stream
+from tests.faults.counts import COUNTS
+from tests.faults.ledger import Ledger, Load, Stream, post
 from tests.faults.proxy import Proxy
+from tests.faults.recovery import MINUTE_MS, PATIENCE_S, back
 from tests.native.influx import BUCKET, ORG, TOKEN, NativeInflux
 from tests.system.log import PARTITIONS, TOPICS, partition_of
 from tests.system.past import DAY_MS, past
-from tests.system.program import Ran, Running, all_pages, borough, call, sensors_table, table, until
-from tests.system.recomputed import rfc
+from tests.system.program import Ran, Running, all_pages, borough, sensors_table, table, until
+from tests.system.recomputed import Reading
 
 LATENESS_S, HORIZON_S = 1, 25 * 86_400
 RESULTS = ("aggregates", "findings", "forecasts", "health", "quarantine")
 GROUPS = {"borough-analyse": tuple(TOPICS.values()), "borough-store": RESULTS, "borough-alerts": ("findings",)}
-PATIENCE_S = 120.0  # a busy machine: what is asserted is that it comes back, how fast is reported
-MINUTE_MS = 60_000
 
 
 def _area(partition: int, kind: str) -> str:
@@ -35,14 +36,14 @@ def _area(partition: int, kind: str) -> str:
 def make_streams(now: int) -> tuple[list[Stream], list[Stream], dict[str, str]]:
     """Streams that are sent until they are taken, those that are sent once, and the area of each sensor.
 
-    Every partition of every readings topic has one of both; their times are weeks old, so each post revises a window that
-    is closed. One more lives months ago, in a time of its own: its windows close as it goes on.
+    Every readings topic and every partition has one of both; their times are weeks old, so each post revises a
+    window that is closed. One more lives months ago, in a time of its own: its windows close as it goes on.
     """
     begin = now // MINUTE_MS * MINUTE_MS - 20 * DAY_MS
     quantity = {"road": "traffic.flow", "park": "air.no2", "grid": "energy.active_power"}
     again, once, areas = [], [], {}
     for kind, name in quantity.items():
-        for partition in PARTITIONS:
+        for partition in PARTITIONS if kind == "road" else PARTITIONS[:1]:
             area = _area(partition, kind)
             areas |= {f"{area}-a": area, f"{area}-b": area}
             again.append(Stream(f"{area}-a/{name}", begin, 7_000))
@@ -64,6 +65,7 @@ class Town:
         recording = ["bridge-a/traffic.flow", "bridge-b/traffic.flow"]
         self.recorded = past(recording, now // DAY_MS * DAY_MS - 60 * DAY_MS, seed, shifted=recording[0])
         areas |= {"bridge-a": "bridge", "bridge-b": "bridge"}
+        areas |= {f"late-{k}": f"late-{k}" for k in range(COUNTS["out of order"].times)}
         self.sensors = sensors_table(folder / "sensors.csv", [(name, area, 60.0) for name, area in areas.items()])
         self.ledger = Ledger(folder / "ledger.csv")
         self.running: dict[str, Running] = {}
@@ -102,6 +104,13 @@ class Town:
         self.start(f"worker-{self.workers}")
         return f"worker-{self.workers}"
 
+    def send(self, readings: Sequence[Reading]) -> None:
+        """Post until it is taken, as a sender does."""
+        outcome = ""
+        while outcome != "ok":
+            outcome = post(self.gateway, readings, 15)
+            self.ledger.write(readings, outcome)
+
     def workers_alive(self) -> list[str]:
         return [n for n, r in self.running.items() if n.startswith("worker") and r.process.poll() is None]
 
@@ -129,45 +138,26 @@ class Town:
 
     def back(self, load: Load, since: float) -> float:
         """Wait until all that is taken by now is counted; seconds since ``since`` (monotonic)."""
-        load.wait_for(1, PATIENCE_S)
-        target = dict(load.last)
-        waiting = [stream for stream in self.streams if stream.series in target and not stream.series.startswith("old")]
-
-        def done() -> bool:
-            waiting[:] = [s for s in waiting if not self._counted(s, target[s.series].ms)]
-            return not waiting
-
-        until(done, f"what was taken is counted ({load.posts} posts)", PATIENCE_S)
-        return time.monotonic() - since
-
-    def _counted(self, stream: Stream, ms: int) -> bool:
-        """Whether the window of a reading holds as many readings as were sent up to it."""
-        start = ms - ms % MINUTE_MS
-        first = stream.begin + -(-max(0, start - stream.begin) // stream.step_ms) * stream.step_ms
-        path = f"/v1/series/{stream.series}/aggregates?window=60&start={rfc(start)}&end={rfc(start + MINUTE_MS)}"
-        with suppress(OSError):
-            answer = call(self.web + path, timeout_s=15)
-            rows = answer.json()["data"] if answer.status == 200 else []
-            return bool(rows) and int(rows[0]["count"]) >= (ms - first) // stream.step_ms + 1
-        return False
+        streams = [stream for stream in self.streams if not stream.series.startswith("old")]
+        return back(load, self.web, streams, since)
 
     # --- what is right at the end
 
-    def wrong(self) -> list[str]:
-        """The ledger against what the command says, straight from InfluxDB."""
-        lines = read_ledger(self.ledger.path)
-        names = sorted({line.series for line in lines})
+    def queried(self, window_s: int = 60) -> str:
+        """Every window of the ledger's series, as the command prints it straight from InfluxDB."""
+        names = sorted({line.series for line in read_ledger(self.ledger.path)})
         words = [word for name in names for word in ("--series", name)]
-        where = ("--data-dir", self.folder / "query", "--window", 60, "--format", "csv")
-        env = {**self.environment("web"), **self.straight()}
-        ran = borough("query", "aggregates", *words, *where, env=env)
-        if ran.returncode == 2 and "no such series" in ran.stderr:
-            return [ran.stderr]
-        assert ran.returncode == 0, ran.stderr
+        where = ("--data-dir", self.folder / "query", "--window", window_s, "--format", "csv")
+        ran = borough("query", "aggregates", *words, *where, env={**self.environment("web"), **self.straight()})
+        assert ran.returncode == 0 or "no such series" in ran.stderr, ran.stderr
+        return ran.stdout
+
+    def wrong(self) -> list[str]:
+        """The ledger against what the command says."""
         stored: dict[str, list[dict[str, str]]] = {}
-        for row in table(ran.stdout):
+        for row in table(self.queried()):
             stored.setdefault(row["series"], []).append(row)
-        return check(lines, stored, aside_of(self.quarantine()), 60)
+        return check(read_ledger(self.ledger.path), stored, aside_of(self.quarantine()), 60)
 
     def quarantine(self) -> list[dict[str, Any]]:
         env = {**self.environment("web"), **self.straight()}
@@ -209,6 +199,15 @@ class Town:
             }  # fmt: skip
         finally:
             consumer.close()
+
+    def caught_up(self, group: str) -> None:
+        """Wait until the group has committed all that stands there now."""
+        target = {place: end for place, (_, end) in self.lags(group).items()}
+        until(
+            lambda: all(at >= target[place] for place, (at, _) in self.lags(group).items()),
+            f"{group} has committed what stood there",
+            PATIENCE_S,
+        )
 
     def drained(self, group: str) -> None:
         """Wait until the group has committed the end of everything it reads."""

@@ -59,16 +59,26 @@ def borough(*words: object, env: dict[str, str] | None = None, timeout_s: float 
 
 
 class Running:
-    """A command that runs until it is stopped; its output is in files beside its data folder."""
+    """A command that runs until it is stopped; its output is in files beside its data folder.
 
-    def __init__(self, folder: Path, *words: object, name: str = "", env: dict[str, str] | None = None) -> None:
+    ``before`` is put before the program: what runs it in a place of its own.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *words: object,
+        name: str = "",
+        env: dict[str, str] | None = None,
+        before: Iterable[str] = (),
+    ) -> None:
         self.name = name or str(words[0])
         folder.mkdir(parents=True, exist_ok=True)
         self._out, self._err = folder / f"{self.name}.out", folder / f"{self.name}.err"
         self._begin = self._out.stat().st_size if self._out.exists() else 0
         with self._out.open("ab") as out, self._err.open("ab") as err:
             self.process = subprocess.Popen(
-                [*program(), *map(str, words)], cwd=ROOT, env=environment(env),
+                [*before, *program(), *map(str, words)], cwd=ROOT, env=environment(env),
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err,
             )  # fmt: skip
 
