@@ -147,6 +147,8 @@ class InfluxStore:
             chosen.setdefault(name, window_s)
         out = []
         for name in sorted(chosen):
+            if (name, chosen[name]) not in ends[0]:
+                continue  # its first window was stored between the two questions: there the next time
             first, last = (found[name, chosen[name]] for found in ends)
             out.append(SeriesInfo(name, last[2], first[0], last[0], last[1]))
         return out
