@@ -278,7 +278,7 @@ def distributed(load: Load, minutes: float, seed: int) -> Outcome:
 def stored(url: str, sent: Sent) -> list[str]:
     """What InfluxDB says otherwise of the minutes of any series: its count, or its sum."""
     found: dict[str, tuple[int, float]] = {}
-    query = 'SELECT "count", "mean" FROM aggregates WHERE window_s=\'60\' GROUP BY series'
+    query = """SELECT "count", "mean" FROM aggregates WHERE window_s='60' GROUP BY "series" """
     question = urllib.parse.urlencode({"q": query, "db": DATABASE})
     with urllib.request.urlopen(f"{url}/query?{question}", timeout=120) as answer:
         for one in json.load(answer)["results"][0].get("series", ()):
