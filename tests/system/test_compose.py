@@ -201,8 +201,9 @@ def test_the_dashboard_asks_what_the_store_understands(influx_url: str) -> None:
     assert len(queries) == 6
     for query in queries:
         for name, value in {
-            '"borough"': f'"{bucket}/autogen"', "v.timeRangeStart": "2026-03-01T00:00:00Z",
-            "-30d": "2026-03-01T00:00:00Z", "v.timeRangeStop": "2026-03-03T00:00:00Z", "${series}": "loop-1/traffic.flow", "${window}": "900",
+            '"borough"': f'"{bucket}/autogen"', "${series}": "loop-1/traffic.flow", "${window}": "900",
+            "v.timeRangeStart": "2026-03-01T00:00:00Z", "v.timeRangeStop": "2026-03-03T00:00:00Z",
+            "-30d": "2026-03-01T00:00:00Z",
         }.items():  # fmt: skip
             query = query.replace(name, value)
         asked = call(f"{influx_url}/api/v2/query", query.encode(), {"Content-Type": "application/vnd.flux"})
