@@ -13,6 +13,7 @@ so sums are exact) before a figure is printed.
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -156,6 +157,12 @@ class Memory:
         self._thread.join()
 
 
+def cpu_s_of(pid: int) -> float:
+    """CPU time that a process has used, all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass(frozen=True)
 class Outcome:
     load: Load
@@ -164,6 +171,7 @@ class Outcome:
     start_s: float
     drain_s: float
     peak_mb: float
+    cpu_s: float  # of the worker, while it drained
 
     @property
     def factor(self) -> float:
@@ -173,7 +181,7 @@ class Outcome:
         return (
             f"{title:<9} {self.load.rate:>6,}/s  {self.load.series:>6,} series  backlog {self.backlog:>9,}  "
             f"start {self.start_s:4.1f} s, {self.worked_off:>9,} worked off in {self.drain_s:6.1f} s  "
-            f"= {self.factor:5.1f} × arrivals  {self.peak_mb:4.0f} MB"
+            f"= {self.factor:5.1f} × arrivals  {self.peak_mb:4.0f} MB, {self.cpu_s:.0f} s of CPU"
         )
 
 
@@ -266,15 +274,16 @@ def distributed(load: Load, minutes: float, seed: int) -> Outcome:
         with Memory(worker.process.pid) as memory:
             with Writing(sent, write):
                 until(lambda: " runs; " in worker.out(), "the worker runs")
-                ready = time.monotonic()
+                ready, used = time.monotonic(), cpu_s_of(worker.process.pid)
                 admin = KafkaAdminClient(bootstrap_servers=kafka.address)
                 until(lambda: sent.readings - consumed(admin, sent) <= LAG_S * load.rate, "the backlog is gone", 3_600)
                 drained, worked_off = time.monotonic(), consumed(admin, sent)
+                cpu_s = cpu_s_of(worker.process.pid) - used
             for _ in range(3):  # the watermark passes the end of every window
                 write(sent.ticks(sent.begin + (sent.seconds + QUIET_S) * 1_000))
             until(lambda: stored(influx.url, sent) == [], "every reading is counted", 600)
             admin.close()
-        return Outcome(load, backlog, worked_off, ready - began, drained - ready, memory.peak_mb)
+        return Outcome(load, backlog, worked_off, ready - began, drained - ready, memory.peak_mb, cpu_s)
 
 
 def stored(url: str, sent: Sent) -> list[str]:
@@ -285,7 +294,10 @@ def stored(url: str, sent: Sent) -> list[str]:
     with urllib.request.urlopen(f"{url}/query?{question}", timeout=120) as answer:
         for one in json.load(answer)["results"][0].get("series", ()):
             count = sum(row[1] for row in one["values"])
-            found[one["tags"]["series"]] = count, sum(row[1] * row[2] for row in one["values"])
+            found[one["tags"]["series"]] = (
+                count,
+                sum(row[1] * row[2] for row in one["values"] if row[1]),
+            )  # none came: no mean
     wrong = []
     for k, name in enumerate(sent.names):
         count, total = found.get(name, (0, 0.0))
@@ -300,6 +312,7 @@ def main() -> None:
     parser.add_argument("--rates", type=int, nargs="+", default=[10, 1_000, 10_000], help="readings/s")
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
     print(f"outage of {asked.minutes:g} minutes, seed {asked.seed}, {os.cpu_count()} cores", flush=True)
     slow = []
     for rate in asked.rates:
