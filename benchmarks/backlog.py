@@ -4,7 +4,8 @@ A real Kafka and a real InfluxDB; worker, store and alert desk each a process of
 nobody waits for the outage. Its readings and ticks, second by second as the gateway frames them, are written at once
 before the worker starts; from then on readings come by the clock at the stated rate, until the backlog is gone. Then
 the last windows are closed, and every series is counted in InfluxDB and summed up (values are multiples of 1/8,
-so sums are exact) before a figure is printed.
+so sums are exact) before a figure is printed. Embedded, the outage stands in the outbox and `borough serve` starts on it,
+while readings go on coming by HTTP; its store is read when it has stopped.
 
     .venv/bin/python benchmarks/backlog.py            # 10 minutes at 10, 1,000 and 10,000 readings/s
     .venv/bin/python benchmarks/backlog.py --minutes 2 --rates 1000
@@ -12,6 +13,7 @@ so sums are exact) before a figure is printed.
 
 import argparse
 import asyncio
+import itertools
 import json
 import logging
 import os
@@ -21,10 +23,9 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,105 +34,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from kafka import KafkaAdminClient
 
-from connectors.gateway_frames import frame_entries
-from connectors.gateway_judge import Place
+from benchmarks.arrivals import Load, Sent, Writing
+from connectors.duckdb_store import DuckDbStore
 from connectors.kafka_publisher import KafkaPublisher
-from domain.codec import encode_tick
+from connectors.outbox import SqliteOutbox
+from domain.codec import decode
 from domain.ports import Entry, Record
-from domain.readings import Readings, Tick
-from domain.series import parse_series
-from domain.topics import PARTITIONS, READINGS, READINGS_TRAFFIC
+from domain.readings import Frame
+from domain.times import format_time
+from service import data_dir
 from tests.native.influx import BUCKET, DATABASE, ORG, TOKEN, NativeInflux
 from tests.native.kafka import NativeKafka
-from tests.system.program import Running, borough, sensors_table, until
+from tests.system.program import Running, accept, borough, call, sensors_table, until
 
 GROUP = "borough-analyse"
 FACTOR = 4.0  # the floor: consumed at least so many times as fast as readings come
 LATENESS_S = 10
 LAG_S = 10  # has caught up: a checkpoint is written every 5 s, so committed offsets are never nearer
 MEMORY_MB_MAX = 1_000.0  # of the worker, stated: with 10,000 series
-AREAS = 40
-FRAME_READINGS_MAX = 1_000
 QUIET_S = 3_600  # an hour later everything is closed
-
-
-@dataclass(frozen=True)
-class Load:
-    """``rate`` readings/s from ``series`` series, each every ``interval_s`` seconds."""
-
-    rate: int
-    series: int
-    interval_s: int
-
-    @classmethod
-    def of(cls, rate: int) -> "Load":
-        interval_s = 10 if rate < 10_000 else 1
-        return cls(rate, rate * interval_s, interval_s)
-
-    def area(self, k: int) -> str:
-        return f"area-{k * min(AREAS, self.series // 10) // self.series:02d}"
-
-    def name(self, k: int) -> str:
-        return f"s{k:05d}/traffic.flow"
-
-
-@dataclass
-class Sent:
-    """What was written, second by second, and how many readings lie before each offset."""
-
-    load: Load
-    begin: int  # epoch ms
-    rng: np.random.Generator
-    seqs: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
-    before: dict[tuple[str, int], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0]))
-    seconds: int = 0
-    counts: Any = None
-    sums: Any = None
-
-    def __post_init__(self) -> None:
-        self.counts, self.sums = np.zeros(self.load.series, np.int64), np.zeros(self.load.series)
-        self.names = [self.load.name(k) for k in range(self.load.series)]
-        self.places = {
-            name: Place(name.partition("/")[0], parse_series(name).quantity, READINGS_TRAFFIC, self.load.area(k))
-            for k, name in enumerate(self.names)
-        }
-
-    @property
-    def readings(self) -> int:
-        return int(self.counts.sum())
-
-    def next_second(self) -> list[Entry]:
-        """The frames of one second, then the ticks that end it."""
-        load, s = self.load, self.seconds
-        who = np.arange(s % load.interval_s, load.series, load.interval_s)
-        rhythm = 900 + 300 * np.sin(s / 600 + who)
-        x = np.round((rhythm + self.rng.normal(0, 20, len(who))) * 8) / 8
-        t = np.full(len(who), self.begin + s * 1_000) + self.rng.integers(0, 900, len(who))
-        self.counts[who] += 1
-        self.sums[who] += x
-        readings = Readings([self.names[k] for k in who], np.arange(len(who), dtype=np.int32), t, x)
-        entries = frame_entries("bench", [readings], self.places.__getitem__, self._seq, FRAME_READINGS_MAX)
-        self.seconds += 1
-        return entries + self.ticks(self.begin + self.seconds * 1_000)
-
-    def ticks(self, now: int) -> list[Entry]:
-        return [
-            Entry(topic, p, seq, b"tick", encode_tick(Tick("bench", seq, now)))
-            for topic in READINGS
-            for p in range(PARTITIONS)
-            for seq in (self._seq(topic, p),)
-        ]
-
-    def note(self, entries: list[Entry]) -> None:
-        """They are written now, in this order."""
-        for entry in entries:
-            lane = self.before[entry.topic, entry.partition]
-            _, found, columns = entry.value.partition(b'"x":[')
-            lane.append(lane[-1] + (columns.count(b",") + 1 if found else 0))
-
-    def _seq(self, topic: str, partition: int) -> int:
-        self.seqs[topic, partition] += 1
-        return self.seqs[topic, partition]
 
 
 class Memory:
@@ -183,34 +104,6 @@ class Outcome:
             f"start {self.start_s:4.1f} s, {self.worked_off:>9,} worked off in {self.drain_s:6.1f} s  "
             f"= {self.factor:5.1f} × arrivals  {self.peak_mb:4.0f} MB, {self.cpu_s:.0f} s of CPU"
         )
-
-
-class Writing:
-    """Readings by the clock, second by second, until told to stop."""
-
-    def __init__(self, sent: Sent, write: Callable[[list[Entry]], None]) -> None:
-        self._sent, self._write, self._stop = sent, write, threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.error: Exception | None = None
-
-    def _run(self) -> None:
-        due = time.monotonic()
-        try:
-            while not self._stop.wait(max(0.0, due - time.monotonic())):
-                self._write(self._sent.next_second())
-                due += 1
-        except Exception as error:
-            self.error = error
-
-    def __enter__(self) -> "Writing":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        if self.error is not None:
-            raise self.error
 
 
 @contextmanager
@@ -286,6 +179,67 @@ def distributed(load: Load, minutes: float, seed: int) -> Outcome:
         return Outcome(load, backlog, worked_off, ready - began, drained - ready, memory.peak_mb, cpu_s)
 
 
+def embedded(load: Load, minutes: float, seed: int) -> Outcome:
+    """The gateway's own files, as it leaves them when everything behind it stands still; then everything starts."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="borough-backlog-")))
+        data = data_dir.prepare(folder / "data")
+        sent = Sent(load, time.time_ns() // 1_000_000 - int(minutes * 60_000), np.random.default_rng(seed))
+        outbox = SqliteOutbox(data / data_dir.OUTBOX, 1 << 34)
+        for _ in range(int(minutes * 60)):
+            outbox.append(sent.next_second())
+        waiting = outbox.depth()
+        outbox.close()
+        backlog, began = sent.readings, time.monotonic()
+        env = settings(folder, load, OUTBOX_BYTES_MAX=str(1 << 34))
+        serve = stack.enter_context(Running(folder / "serve", "serve", "--data-dir", data, env=env))
+        per_second = waiting / (minutes * 60)
+        with Memory(serve.process.pid) as memory:
+            base = serve.ready()
+            ready, used = time.monotonic(), cpu_s_of(serve.process.pid)
+            with Writing(sent, lambda entries: post(base, entries)):
+                until(lambda: figure(base, "outbox_entries") <= LAG_S * per_second, "the outbox is empty", 3_600)
+                drained, worked_off = time.monotonic(), sent.readings - LAG_S * load.rate
+                cpu_s = cpu_s_of(serve.process.pid) - used
+            time.sleep(60 + 2 * LATENESS_S)  # its own clock closes the last minute
+        assert serve.interrupt() == 0, serve.err()
+        wrong = differing(sent, kept(data / data_dir.HISTORY))
+        assert not wrong, wrong[:5]
+        return Outcome(load, backlog, worked_off, ready - began, drained - ready, memory.peak_mb, cpu_s)
+
+
+def post(base: str, entries: list[Entry]) -> None:
+    """Frames as a sensor network would send them; the ticks are the gateway's own."""
+    for entry in entries:
+        frame = decode(entry.value)
+        if isinstance(frame, Frame):
+            r = frame.readings
+            rows = [
+                {"series": r.series[i], "time": format_time(t), "value": x}
+                for i, t, x in zip(r.i.tolist(), r.t.tolist(), r.x.tolist(), strict=True)
+            ]
+            assert accept(base, rows)["accepted"] == len(rows)
+
+
+def figure(base: str, name: str) -> float:
+    text = call(base + "/metrics").body.decode()
+    return float(text.partition(f"\nborough_gateway_{name} ")[2].split()[0])
+
+
+def kept(path: Path) -> dict[str, tuple[int, float]]:
+    """Series → count and sum of its minutes in the embedded store."""
+    store = DuckDbStore(path)
+    try:
+        found = {}
+        for info in store.series():
+            rows = store.aggregates(info.series, 60, 0, 1 << 50, 1_000_000)
+            some = rows.count > 0
+            found[info.series] = int(rows.count.sum()), float((rows.count[some] * rows.mean[some]).sum())
+        return found
+    finally:
+        store.close()
+
+
 def stored(url: str, sent: Sent) -> list[str]:
     """What InfluxDB says otherwise of the minutes of any series: its count, or its sum."""
     found: dict[str, tuple[int, float]] = {}
@@ -294,10 +248,12 @@ def stored(url: str, sent: Sent) -> list[str]:
     with urllib.request.urlopen(f"{url}/query?{question}", timeout=120) as answer:
         for one in json.load(answer)["results"][0].get("series", ()):
             count = sum(row[1] for row in one["values"])
-            found[one["tags"]["series"]] = (
-                count,
-                sum(row[1] * row[2] for row in one["values"] if row[1]),
-            )  # none came: no mean
+            total = sum(row[1] * row[2] for row in one["values"] if row[1])  # no mean where none came
+            found[one["tags"]["series"]] = count, total
+    return differing(sent, found)
+
+
+def differing(sent: Sent, found: dict[str, tuple[int, float]]) -> list[str]:
     wrong = []
     for k, name in enumerate(sent.names):
         count, total = found.get(name, (0, 0.0))
@@ -306,22 +262,28 @@ def stored(url: str, sent: Sent) -> list[str]:
     return wrong
 
 
+WAYS = {"Kafka": distributed, "embedded": embedded}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0, help="length of the outage")
     parser.add_argument("--rates", type=int, nargs="+", default=[10, 1_000, 10_000], help="readings/s")
+    parser.add_argument("--ways", nargs="+", choices=sorted(WAYS), default=sorted(WAYS))
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     print(f"outage of {asked.minutes:g} minutes, seed {asked.seed}, {os.cpu_count()} cores", flush=True)
     slow = []
-    for rate in asked.rates:
-        outcome = distributed(Load.of(rate), asked.minutes, asked.seed)
-        print(outcome.line("Kafka"), flush=True)
+    for rate, (title, run) in itertools.product(asked.rates, WAYS.items()):
+        if title not in asked.ways:
+            continue
+        outcome = run(Load.of(rate), asked.minutes, asked.seed)
+        print(outcome.line(title), flush=True)
         if outcome.factor < FACTOR:
-            slow.append(f"{rate}/s: {outcome.factor:.1f} × arrivals, {FACTOR:g} is the floor")
+            slow.append(f"{title}, {rate}/s: {outcome.factor:.1f} × arrivals, {FACTOR:g} is the floor")
         if outcome.peak_mb > MEMORY_MB_MAX:
-            slow.append(f"{rate}/s: {outcome.peak_mb:.0f} MB, {MEMORY_MB_MAX:g} MB is the bound")
+            slow.append(f"{title}, {rate}/s: {outcome.peak_mb:.0f} MB, {MEMORY_MB_MAX:g} MB is the bound")
     if slow:
         sys.exit("\n".join(slow))
 
