@@ -3,9 +3,9 @@
 A real Kafka and a real InfluxDB; worker, store and alert desk each a process of its own. Scaled down in one way only:
 nobody waits for the outage. Its readings and ticks, second by second as the gateway frames them, are written at once
 before the worker starts; from then on readings come by the clock at the stated rate, until the backlog is gone. Then
-the last windows are closed, and every series is counted in InfluxDB and summed up (values are multiples of 1/8,
-so sums are exact) before a figure is printed. Embedded, the outage stands in the outbox and `borough serve` starts on it,
-while readings go on coming by HTTP; its store is read when it has stopped.
+the last windows are closed, and every series is counted in InfluxDB and summed up (values are multiples of 1/8, so sums
+are exact) before a figure is printed. Embedded, the outage stands in the outbox and `borough serve` starts on it, while
+readings go on coming by HTTP; its store is read when it has stopped.
 
     .venv/bin/python benchmarks/backlog.py            # 10 minutes at 10, 1,000 and 10,000 readings/s
     .venv/bin/python benchmarks/backlog.py --minutes 2 --rates 1000
