@@ -7,9 +7,11 @@ from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.errors import (
+    CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
     GroupAuthorizationFailedError,
     KafkaError,
+    NotCoordinatorError,
     TopicAlreadyExistsError,
     for_code,
 )
@@ -128,8 +130,8 @@ def _barred(admin: Any, group: str) -> bool:
         admin.list_group_offsets(group)
     except GroupAuthorizationFailedError:
         return True
-    except CoordinatorNotAvailableError:
-        return False  # the right was looked at first; nobody has used a group yet
+    except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
+        return False  # the right was looked at first; the broker has just started, or nobody has used a group yet
     return False
 
 

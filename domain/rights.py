@@ -17,7 +17,7 @@ from domain.topics import (
 )
 
 PREFIX = "borough-"
-#: Works for ``provision`` and ``doctor`` only; the broker's file names it among its super users, the store makes it first.
+#: For ``provision`` and ``doctor`` only: among the super users of the broker, the first user of the store.
 ADMIN = "admin"
 
 Operation = Literal["READ", "WRITE"]

@@ -1,5 +1,6 @@
 """What lies where in the data folder, and the note by which other commands find the running service."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -11,6 +12,8 @@ ALERTS = "alerts.sqlite"
 OUTBOX = "outbox.sqlite"
 CHECKPOINTS = "checkpoints"  # a folder
 SERVICE = "service.json"
+ALIVE = "alive"
+_BEAT_S = 5.0
 
 
 def prepare(folder: Path) -> Path:
@@ -37,6 +40,13 @@ def record_service(folder: Path, url: str) -> None:
 
 def forget_service(folder: Path) -> None:
     (folder / SERVICE).unlink(missing_ok=True)
+
+
+async def keep_alive_file(folder: Path) -> None:
+    """Touch a file for ever, every few seconds: what checks the health of a part without a door looks at its age."""
+    while True:
+        (folder / ALIVE).touch()
+        await asyncio.sleep(_BEAT_S)
 
 
 def recorded_service(folder: Path) -> str | None:

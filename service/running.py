@@ -127,6 +127,7 @@ async def run_one(name: str, settings: Settings, say: Callable[[str], None]) -> 
             note_address(crew, settings, sock, say)
         else:
             say(f"{name} runs; data in {settings.data_dir}; Ctrl-C stops it")
+            crew.run(data_dir.keep_alive_file(settings.data_dir), "alive")
         return await until_told(crew)
 
 

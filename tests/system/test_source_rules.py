@@ -19,7 +19,7 @@ NAMELESS = re.compile(r"(?:^|_)(utils?|common|helpers?|misc|base2)(?:_|$)")
 CLIENTS = {
     "confluent_kafka": ["connectors/embedded_broker.py"],
     "aiokafka": ["connectors/kafka_*.py", "connectors/checkpoints_kafka.py"],
-    "kafka": ["connectors/kafka_admin.py"],
+    "kafka": ["connectors/kafka_admin.py", "connectors/kafka_rights.py"],
     "duckdb": ["connectors/duckdb_*.py", "connectors/tables_*.py", "connectors/*_table.py"],
     "influxdb_client": ["connectors/influx_*.py"],
     "sqlite3": ["connectors/*.py"],
