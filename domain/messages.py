@@ -102,6 +102,26 @@ class Action(msgspec.Struct, frozen=True):
     v: int = VERSION
 
 
+class Adoption(msgspec.Struct, frozen=True):
+    """From ``time`` on, findings of ``rule`` in ``area`` that score less than ``threshold`` raise no alert.
+
+    Travels on ``alert.actions``. ``before`` is the threshold it takes the place of, ``effect`` what was shown to
+    whoever adopted it; ``reverts`` names the adoption that it takes back.
+    """
+
+    id: str
+    rule: str
+    area: str
+    threshold: float
+    before: float
+    time: int
+    by: str
+    reason: str
+    effect: dict[str, Any] = {}
+    reverts: str = ""
+    v: int = VERSION
+
+
 class Alert(msgspec.Struct, frozen=True):
     """Something an operator must answer. ``revision`` rises with each change; times are epoch ms."""
 

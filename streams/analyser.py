@@ -125,6 +125,11 @@ class Analyser:
             area = self._areas[name] = self._make_area(name)
         return area
 
+    @property
+    def clock(self) -> int:
+        """The latest tick, epoch ms; ``NEVER`` before the first."""
+        return self._tick
+
     def _now(self) -> int:
         return max(self._tick, 0)
 

@@ -60,7 +60,9 @@ class EarlierStage:
         return msgspec.structs.replace(finding, why=why)
 
     def before(self, row: int, time: int) -> list[Earlier]:
-        """Means of the hour of ``time`` (epoch ms) on the days before, newest first; a day without a value is left out."""
+        """Means of the hour of ``time`` (epoch ms) on the days before, newest first; a day without a value is left
+        out.
+        """
         hours = time // HOUR_MS - 24 * np.arange(1, DAYS + 1)
         there = self._hour[row, hours % _HOURS] == hours
         return [Earlier(int(hour) * HOUR_MS, number(float(self._mean[row, hour % _HOURS]))) for hour in hours[there]]

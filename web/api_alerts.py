@@ -32,7 +32,9 @@ class ActionBody(BaseModel):
     @model_validator(mode="after")
     def _belong_together(self) -> "ActionBody":
         if (self.action == "verdict") != (self.verdict is not None):
-            raise ValueError("verdict is one of true, false, cannot_verify, sensor_fault, and goes with the action verdict only")
+            raise ValueError(
+                "verdict is one of true, false, cannot_verify, sensor_fault, and goes with the action verdict only"
+            )
         if self.action == "comment" and not self.reason.strip():
             raise ValueError("a comment needs its text in reason")
         return self
