@@ -92,7 +92,7 @@ class SqliteAuditStore:
                 rows = self._db.execute(f"SELECT {_COLUMNS} FROM trail {where} ORDER BY number", values).fetchall()
             except sqlite3.Error as error:
                 raise Unavailable(f"{self._path}: {error}") from error
-        return (Entry(*row) for row in rows)
+        return (Entry(*row[:4], _bytes(row[4]), *row[5:]) for row in rows)
 
     def verify(self) -> Verified:
         """Compute every hash anew. Raises: Unavailable."""
@@ -110,6 +110,11 @@ class SqliteAuditStore:
     def close(self) -> None:
         with self._lock:
             self._db.close()
+
+
+def _bytes(body: object) -> bytes:
+    """The body as it was written; one that somebody has put there as text can have no hash of ours."""
+    return body if isinstance(body, bytes) else str(body).encode() + b"\x00"
 
 
 def hash_of(number: int, entry: str, kind: str, time: int, body: bytes, before: str) -> str:

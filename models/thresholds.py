@@ -7,14 +7,15 @@ verdicts are few and judged alerts are not a fair sample (what scores below the 
 "lower" can only be the absence of false alerts just above it).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 LOWEST: Final = 0.5  # the detectors' own threshold
-HIGHEST: Final = 0.95  # what scores higher is always told
-STEP_MAX: Final = 0.15  # of one adoption
+HIGHEST: Final = 0.999  # what scores higher is always told
+STEP_LOGITS: Final = 1.5  # of one adoption; a score's logit grows by about so much per decade of rarity
 JUDGED_MIN: Final = 5
 WRONG_MIN: Final = 3  # false verdicts before anything is raised
 LOST_COST: Final = 3.0
@@ -64,10 +65,15 @@ def propose(judged: Sequence[JudgedScore], current: float) -> Proposal | None:
     if wrong < WRONG_MIN:
         return _lowered(judged, current, wrong)
     before = _cost(judged, current)
-    top = min(HIGHEST, current + STEP_MAX)
+    top = min(HIGHEST, moved(current, STEP_LOGITS))
     best = min(_candidates(judged, current, top), key=lambda threshold: (_cost(judged, threshold), threshold))
     after = _cost(judged, best)
     return Proposal(best, len(judged), wrong, before, after) if after < before else None
+
+
+def moved(threshold: float, logits: float) -> float:
+    """A threshold in (0, 1) moved on the logistic scale, on which scores are even."""
+    return 1 / (1 + math.exp(-(math.log(threshold / (1 - threshold)) + logits)))
 
 
 def _lowered(judged: Sequence[JudgedScore], current: float, wrong: int) -> Proposal | None:
@@ -76,7 +82,7 @@ def _lowered(judged: Sequence[JudgedScore], current: float, wrong: int) -> Propo
     if current <= LOWEST or len(near) < JUDGED_MIN or not all(one.deserved for one in near):
         return None
     cost = _cost(judged, current)
-    return Proposal(round(max(LOWEST, current - STEP_MAX), 3), len(judged), wrong, cost, cost)
+    return Proposal(round(max(LOWEST, moved(current, -STEP_LOGITS)), 3), len(judged), wrong, cost, cost)
 
 
 def _candidates(judged: Sequence[JudgedScore], low: float, high: float) -> list[float]:

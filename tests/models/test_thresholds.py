@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.thresholds import HIGHEST, JUDGED_MIN, LOWEST, STEP_MAX, JudgedScore, deserved, propose
+from models.thresholds import HIGHEST, JUDGED_MIN, LOWEST, STEP_LOGITS, JudgedScore, deserved, moved, propose
 
 
 def judged(*scores: tuple[float, bool]) -> list[JudgedScore]:
@@ -39,7 +39,8 @@ def test_one_adoption_moves_it_by_a_step_only_and_never_beyond_the_highest():
     all_false = judged(*[(0.9, False)] * 10, *[(0.52, False)] * 5)
     first = propose(all_false, 0.5)
     assert first is not None
-    assert 0.5 < first.threshold <= 0.5 + STEP_MAX
+    assert moved(0.5, STEP_LOGITS) == pytest.approx(0.8176, abs=1e-4)
+    assert 0.5 < first.threshold <= 0.818
     last = propose(judged(*[(0.99, False)] * 10, *[(0.91, False)] * 5), 0.9)
     assert last is not None
     assert last.threshold <= HIGHEST
