@@ -15,7 +15,7 @@ STATES = (
     "resolved",
     "closed",
 )  # resolved: over, nobody acknowledged it; closed: over and acknowledged
-VERDICTS = ("true", "false", "cannot_verify")
+VERDICTS = ("true", "false", "cannot_verify", "sensor_fault")
 
 
 class Channel(msgspec.Struct, frozen=True):
@@ -43,6 +43,13 @@ class Point(msgspec.Struct, frozen=True):
     upper: float | None = None
 
 
+class Earlier(msgspec.Struct, frozen=True):
+    """The mean of the same hour on an earlier day; ``time`` is the begin of the hour, epoch ms."""
+
+    time: int
+    value: float | None
+
+
 class Why(msgspec.Struct, frozen=True):
     """The explanation of a finding, for people and for machines; values in the unit of the series."""
 
@@ -57,6 +64,8 @@ class Why(msgspec.Struct, frozen=True):
     neighbours: list[dict[str, Any]] = []
     model: ModelRef = ModelRef("", "")
     trace: list[Point] = []  # the scored values just before and around the onset
+    # The same hour on the seven days before the onset, of the first series; absent in messages of older programs.
+    earlier: list[Earlier] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -90,6 +99,26 @@ class Action(msgspec.Struct, frozen=True):
     by: str = ""
     reason: str = ""
     verdict: str = ""
+    v: int = VERSION
+
+
+class Adoption(msgspec.Struct, frozen=True):
+    """From ``time`` on, findings of ``rule`` in ``area`` that score less than ``threshold`` raise no alert.
+
+    Travels on ``alert.actions``. ``before`` is the threshold it takes the place of, ``effect`` what was shown to
+    whoever adopted it; ``reverts`` names the adoption that it takes back.
+    """
+
+    id: str
+    rule: str
+    area: str
+    threshold: float
+    before: float
+    time: int
+    by: str
+    reason: str
+    effect: dict[str, Any] = {}
+    reverts: str = ""
     v: int = VERSION
 
 

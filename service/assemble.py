@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
 from connectors.alert_store import SqliteAlertStore
+from connectors.audit_store import SqliteAuditStore
 from connectors.gateway import Gateway, GatewayLimits
 from connectors.held import HeldReadings
 from connectors.http_door import readings_router
@@ -23,15 +24,21 @@ from domain.times import SECOND_MS
 from models.registry import detector
 from service import data_dir
 from service.crew import Crew
-from service.feed import ActionSender, AlertFeed, follow_readings
+from service.explaining import explained, open_evidence, recorded
+from service.feed import ActionSender, AdoptionSender, AlertFeed, follow_readings
 from service.figures import Figures
 from service.ground import Ground, open_ground
 from service.settings import Settings
+from service.threshold_desk import AUDIT, ThresholdDesk, open_book
 from streams.agents import ALERTS, ANALYSE, STORE, AgentSpec, Revoke, Take, make_app
+from streams.analyser import Analyser
 from streams.area_clock import Patience
 from streams.setup import Setup
 from streams.takers import DeskTaker, StoreTaker
+from streams.threshold_book import ThresholdBook
 from streams.worker import Worker
+from web.api_explain import explain_router
+from web.api_thresholds import thresholds_router
 from web.app import WebParts, create_app
 from web.latest import LatestBook
 from web.live import LiveFeed
@@ -80,6 +87,7 @@ class Site:
     states: dict[str, Callable[[], str]] = field(default_factory=dict)
     agents: dict[str, Any] = field(default_factory=dict)
     live: LiveFeed | None = None
+    thresholds: ThresholdBook | None = None
 
     def __post_init__(self) -> None:
         self.figures = Figures(self.registry)
@@ -105,8 +113,13 @@ def add_worker(site: Site) -> Worker:
     """The analyse agent, its state and its checkpoints."""
     setup = make_setup(site.settings, site.register)
     ground = site.ground
+    make_analyser: Callable[[str, int], Analyser] = setup.analyser
+    if site.settings.evidence_bytes_max:
+        evidence = open_evidence(site.settings.data_dir, site.settings.evidence_bytes_max, setup)
+        site.crew.close(evidence.close, "evidence")
+        make_analyser = recorded(setup, evidence)
     worker = Worker(
-        setup.analyser,
+        make_analyser,
         ground.publisher(),
         ground.relay(),
         ground.checkpoints,
@@ -121,7 +134,10 @@ def add_worker(site: Site) -> Worker:
 
 def add_desk(site: Site, alerts: AlertStore) -> DeskTaker:
     """The alert agent: findings and actions to alerts."""
-    desk = DeskTaker(alerts, site.ground.publisher(), site.ground.progress)
+    audit = SqliteAuditStore(site.settings.data_dir / AUDIT)
+    site.crew.close(audit.close, "audit trail")
+    site.thresholds = open_book(audit)
+    desk = DeskTaker(alerts, site.ground.publisher(), site.ground.progress, site.thresholds)
     site.crew.run(desk.run(), "desk")
     _add_agent(site, ALERTS, desk.take, None)
     site.figures.of_desk(desk)
@@ -208,7 +224,7 @@ async def start_web(
             act=sender.act,
             ready=site.ready,
             clock=site.clock,
-            routers=routers_of(gateway),
+            routers=[*routers_of(gateway), *_judging_routers(site, alerts)],
             held=lambda: held_of(gateway),
             registry=site.registry,
             hosts=("*",) if site.settings.host not in ("127.0.0.1", "::1", "localhost") else WebParts.hosts,
@@ -218,6 +234,15 @@ async def start_web(
     )
     site.live = live
     return app
+
+
+def _judging_routers(site: Site, alerts: AlertStore) -> list[APIRouter]:
+    """Explanations from what this process keeps of the log; thresholds where the alert desk is in this process."""
+    routers = [explain_router(alerts, lambda alert: explained(site.settings.data_dir, alert))]
+    if site.thresholds is not None:
+        sender = AdoptionSender(site.ground.relay(), site.thresholds)
+        routers.append(thresholds_router(ThresholdDesk(alerts, site.thresholds, site.clock, sender.send)))
+    return routers
 
 
 def routers_of(gateway: Gateway | None) -> list[APIRouter]:

@@ -9,7 +9,17 @@ from typer._click.exceptions import NoArgsIsHelpError, UsageError
 from typer.core import TyperGroup
 
 from domain.errors import BoroughError, Misconfigured, Rejected
-from service import cli_backtest, cli_check, cli_ledger, cli_query, cli_replay, cli_run, cli_simulate
+from service import (
+    cli_backtest,
+    cli_check,
+    cli_explain,
+    cli_ledger,
+    cli_query,
+    cli_replay,
+    cli_run,
+    cli_simulate,
+    cli_thresholds,
+)
 
 
 class _Sections(TyperGroup):
@@ -47,6 +57,11 @@ app.command(rich_help_panel=HISTORY)(cli_backtest.backtest)
 app.add_typer(cli_simulate.simulate, name="simulate", help="Scenarios with known truth.", rich_help_panel=HISTORY)
 app.add_typer(cli_query.query, name="query", help="Print history: table, CSV or JSON.", rich_help_panel=HISTORY)
 app.add_typer(cli_query.export, name="export", help="Write history to CSV or Parquet files.", rich_help_panel=HISTORY)
+app.command(rich_help_panel=HISTORY)(cli_explain.explain)
+app.add_typer(
+    cli_thresholds.thresholds, name="thresholds", help="What verdicts ask for; adopt it.", rich_help_panel=CARE
+)
+app.add_typer(cli_thresholds.audit, name="audit", help="The trail of decisions.", rich_help_panel=CARE)
 for _check in (cli_check.settings, cli_check.doctor, cli_check.provision, cli_ledger.verify_ledger):
     app.command(rich_help_panel=CARE)(_check)
 

@@ -10,12 +10,13 @@ from connectors.kafka_tail import Tailed, tail
 from domain import topics
 from domain.codec import decode, decode_as, encode
 from domain.errors import Rejected, Unavailable
-from domain.messages import Action, Alert
+from domain.messages import Action, Adoption, Alert
 from domain.ports import AlertStore, Publisher, Record
 from domain.readings import Tick
 from domain.topics import partition_of
 from service.ground import Ground
 from streams.desk import check_action
+from streams.threshold_book import ThresholdBook
 from web.latest import LatestBook
 from web.live import LiveFeed
 
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 _PAUSE_S = 1.0
 _ANSWER_S_MAX = 10.0
 _CHANGES_PAGE = 500
+_LOOK_S = 0.05
 
 
 class AlertFeed:
@@ -104,6 +106,26 @@ class ActionSender:
             answer.cancel()
             with suppress(asyncio.CancelledError, Unavailable):
                 await answer
+
+
+class AdoptionSender:
+    """Carries an adopted threshold to the desk."""
+
+    def __init__(self, publisher: Publisher, book: ThresholdBook) -> None:
+        self._publisher = publisher
+        self._book = book
+
+    async def send(self, adoption: Adoption) -> None:
+        """Returns when it is in the audit trail. Raises: Unavailable."""
+        place = partition_of(adoption.area)
+        await self._publisher.send([Record(topics.ALERT_ACTIONS, place, adoption.area.encode(), encode(adoption))])
+        await self._publisher.settle()
+        try:
+            async with asyncio.timeout(_ANSWER_S_MAX):
+                while self._book.find(adoption.id) is None:
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            raise Unavailable("the alert desk does not answer; it may still be done, look again") from None
 
 
 async def follow_readings(ground: Ground, latest: LatestBook) -> None:

@@ -86,6 +86,7 @@ class Settings:
     horizon_s: float = _row("analysis", kinds.number(0, 2_592_000), 7_200.0, "How late a reading may come and still revise its window, seconds; later ones go to quarantine.")
     detector: str = _row("analysis", kinds.text, "seasonal", "Which detector scores the readings.")
     checkpoint_s: float = _row("analysis", kinds.number(0.1, 600), 5.0, "How often state and offsets are written down, seconds.")
+    evidence_bytes_max: int = _row("analysis", kinds.size(0, 1 << 50), 1 << 28, "Disk for what findings were made of, so that 'explain' can make them again; 0 keeps none.")
     api_url: str = _row("client", kinds.url, "", "Address of the running system; default: the one recorded in the data folder, else http://host:port.")
     log_level: str = _row("logs", kinds.choice("debug", "info", "warning", "error"), "warning", "How much is logged to stderr.")
     log_format: str = _row("logs", kinds.choice("text", "json"), "text", "Log lines for people or for machines.")

@@ -41,7 +41,7 @@ class Analyser:
     """``apply`` the messages of one topic and partition in their order."""
 
     kind: ClassVar[str] = "analyser"
-    version: ClassVar[str] = "2"  # 2: the assets stage
+    version: ClassVar[str] = "2"  # 2: the stages assets and earlier
 
     def __init__(self, topic: str, partition: int, register: SensorRegister, make_area: MakeArea) -> None:
         self._topic = topic
@@ -129,6 +129,11 @@ class Analyser:
         if area is None:
             area = self._areas[name] = self._make_area(name)
         return area
+
+    @property
+    def clock(self) -> int:
+        """The latest tick, epoch ms; ``NEVER`` before the first."""
+        return self._tick
 
     def _now(self) -> int:
         return max(self._tick, 0)

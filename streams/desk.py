@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from domain.errors import Rejected
-from domain.messages import STATES, VERDICTS, Action, Alert, Finding
+from domain.messages import STATES, VERDICTS, Action, Adoption, Alert, Finding
 from domain.times import HOUR_MS
 from streams.quarantine import identity
 
@@ -52,6 +52,20 @@ def on_action(action: Action, known: Alert) -> Alert | None:
     if action.action == "acknowledge":
         state = {OPEN: ACKNOWLEDGED, RESOLVED: CLOSED}.get(state, state)
     return _changed(known, actions=[*known.actions, action], state=state)
+
+
+def held_back(finding: Finding, known: Alert | None, threshold: float) -> bool:
+    """The finding raises no alert because it scores less than what this rule needs in this area; it may grow yet."""
+    return known is None and finding.score < threshold
+
+
+def check_adoption(adoption: Adoption) -> None:
+    """Raises: Rejected: a threshold that is none, or nobody who answers for it."""
+    if not 0.0 <= adoption.threshold <= 1.0:
+        raise Rejected("threshold", adoption.threshold, "a threshold lies between 0 and 1")
+    for name in ("rule", "area", "by", "reason"):
+        if not getattr(adoption, name):
+            raise Rejected(name, "", f"an adoption needs its {name}")
 
 
 def check_action(action: Action) -> None:

@@ -1,6 +1,6 @@
 """The pipeline: read this first.
 
-    frame or tick → validate → window → detect → assets → forecast → maintain → records
+    frame or tick → validate → window → detect → assets → earlier → forecast → maintain → records
 
 Each stage takes a :class:`~streams.stage.Flow` and returns it with more in it. There is one pipeline per area; areas
 live in an :class:`~streams.analyser.Analyser`, one per topic and partition; a :class:`~streams.worker.Worker` feeds
@@ -14,6 +14,7 @@ from models.registry import detector
 from streams.assets import AssetStage
 from streams.board import Board
 from streams.detect import DetectStage
+from streams.earlier import EarlierStage
 from streams.forecast import ForecastStage
 from streams.maintain import MaintainStage
 from streams.stage import Stage
@@ -37,6 +38,7 @@ def pipeline(board: Board, detector_name: str) -> Pipeline:
         WindowStage(board),
         DetectStage(board, detector(detector_name)),
         AssetStage(board),
+        EarlierStage(board),
         ForecastStage(board),
         maintain,
     )

@@ -9,13 +9,14 @@ import structlog
 from domain import topics
 from domain.codec import decode_as, encode
 from domain.errors import Rejected
-from domain.messages import Action, Alert, Finding
+from domain.messages import Action, Adoption, Alert, Finding
 from domain.ports import AlertStore, Progress, Publisher, Record, Result, Store
 from domain.topics import partition_of
-from streams.desk import check_action, on_action, on_finding
+from streams.desk import check_action, check_adoption, held_back, on_action, on_finding
 from streams.quarantine import refused_result
 from streams.records import result_of
 from streams.retrying import until_available
+from streams.threshold_book import ThresholdBook, adoption_of
 
 log = structlog.get_logger(__name__)
 
@@ -101,11 +102,15 @@ class StoreTaker:
 class DeskTaker:
     """Findings and operators' actions to alerts: kept first, then published."""
 
-    def __init__(self, alerts: AlertStore, publisher: Publisher, progress: Progress) -> None:
+    def __init__(
+        self, alerts: AlertStore, publisher: Publisher, progress: Progress, thresholds: ThresholdBook | None = None
+    ) -> None:
         self._alerts = alerts
+        self._thresholds = thresholds
         self._publisher = publisher
         self._batches = _Batches("desk", progress, 500)
         self.refused = 0
+        self.held_back = 0
 
     async def take(self, topic: str, partition: int, offset: int, value: bytes, ack: Callable[[], None]) -> None:
         await self._batches.put((topic, partition, offset, ack), value)
@@ -127,12 +132,18 @@ class DeskTaker:
         active = {alert.id: alert for alert in self._alerts.find("active", None, None, 10_000)}
         for topic, value in messages:
             try:
-                alert = (
-                    self._finding(value, touched, active) if topic == topics.FINDINGS else self._action(value, touched)
-                )
+                if topic == topics.FINDINGS:
+                    alert = self._finding(value, touched, active)
+                elif (adoption := adoption_of(value)) is not None:
+                    self._adopted(adoption)
+                    continue
+                else:
+                    alert = self._action(value, touched)
             except Rejected as error:
                 self.refused += 1
                 log.warning("message for the desk that cannot be used", topic=topic, reason=str(error))
+                continue
+            if alert is None:
                 continue
             touched[alert.id] = active[alert.id] = alert
             if alert.cleared is not None:
@@ -140,13 +151,23 @@ class DeskTaker:
         self._alerts.put(list(touched.values()))
         return touched
 
-    def _finding(self, value: bytes, touched: dict[str, Alert], active: dict[str, Alert]) -> Alert:
+    def _finding(self, value: bytes, touched: dict[str, Alert], active: dict[str, Alert]) -> Alert | None:
         finding = decode_as(Finding, value)
         known = touched.get(finding.id) or self._alerts.get(finding.id)
+        book = self._thresholds
+        if book is not None and held_back(finding, known, book.at(finding.rule, finding.area, finding.time)):
+            self.held_back += 1
+            return None
         changed = on_finding(finding, known, active.values())
         alert = changed or known
         assert alert is not None  # a finding that is not known always raises an alert
         return alert
+
+    def _adopted(self, adoption: Adoption) -> None:
+        """A threshold is durable, in the audit trail, before the next message is worked off."""
+        check_adoption(adoption)
+        if self._thresholds is not None:
+            self._thresholds.take(adoption)
 
     def _action(self, value: bytes, touched: dict[str, Alert]) -> Alert:
         action = decode_as(Action, value)

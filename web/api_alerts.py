@@ -27,12 +27,14 @@ class ActionBody(BaseModel):
     action: Literal["acknowledge", "comment", "verdict"]
     reason: str = Field("", max_length=2_000)
     by: str = Field("", max_length=120)
-    verdict: Literal["true", "false", "cannot_verify"] | None = None
+    verdict: Literal["true", "false", "cannot_verify", "sensor_fault"] | None = None
 
     @model_validator(mode="after")
     def _belong_together(self) -> "ActionBody":
         if (self.action == "verdict") != (self.verdict is not None):
-            raise ValueError("verdict is true, false or cannot_verify, and goes with the action verdict only")
+            raise ValueError(
+                "verdict is one of true, false, cannot_verify, sensor_fault, and goes with the action verdict only"
+            )
         if self.action == "comment" and not self.reason.strip():
             raise ValueError("a comment needs its text in reason")
         return self

@@ -100,6 +100,7 @@ def why_object(why: Why) -> dict[str, Any]:
         "neighbours": [_neighbour(neighbour) for neighbour in why.neighbours],
         "model": {"name": why.model.name, "version": why.model.version, "parameters": why.model.parameters},
         "trace": [_point(point) for point in why.trace],
+        "earlier": [{"time": format_time(e.time), "value": e.value} for e in why.earlier or ()],
     }
 
 

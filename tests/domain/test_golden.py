@@ -13,6 +13,7 @@ import pytest
 from domain.codec import Loose, decode, decode_aggregates, decode_as
 from domain.messages import (
     Action,
+    Adoption,
     Alert,
     Anticipated,
     Channel,
@@ -50,6 +51,10 @@ MESSAGES: dict[str, msgspec.Struct] = {
         series=["loop-014/traffic.speed"], time=T, onset=T, score=0.93, severity="high", why=WHY,
     ),
     "action": ACTION,
+    "adoption": Adoption(
+        id="ad0b", rule="detector.seasonal", area="ring-north", threshold=0.65, before=0.5, time=T, by="ana",
+        reason="roadworks", effect={"days": 30, "alerts": 12, "not_raised": 4}, reverts="",
+    ),
     "alert": Alert(
         id="f00d", kind="anomaly", severity="high", state="closed", area="ring-north", place="Ring North",
         series=["loop-014/traffic.speed", "loop-014/traffic.flow"], onset=T, raised=T, cleared=T + 3_600_000,

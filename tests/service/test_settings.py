@@ -12,7 +12,7 @@ GOOD = {
     "store_token": "secret", "store_token_file": None, "host": "::1", "port": "0", "sensors": "sensors.csv",
     "links": "links.csv", "accept_unknown": "yes", "gateway_name": "gw-1", "outbox_bytes_max": "2 GiB",
     "past_days": "30", "future_s": "60", "tick_s": "0.5",
-    "lateness_s": "0", "horizon_s": "3600", "detector": "null", "checkpoint_s": "3",
+    "lateness_s": "0", "horizon_s": "3600", "detector": "null", "evidence_bytes_max": "64 MiB", "checkpoint_s": "3",
     "broker_ca_file": "ca.pem", "broker_user": "borough-web", "broker_password": "secret", "broker_password_file": None,
     "broker_mechanism": "SCRAM-SHA-256", "store_ca_file": "ca.pem", "principals": "var/principals",
     "api_url": "http://127.0.0.1:9/", "log_level": "DEBUG", "log_format": "json", "wait_s": "5",

@@ -196,7 +196,7 @@ export class Detail {
       h("div", { class: "line" },
         open ? button("Acknowledge", { action: "acknowledge" }, "acknowledge") : null,
         button("Add note", { action: "comment" }, "quiet"),
-        h("span", { class: "verdicts", role: "group", "aria-label": "Your verdict" }, verdict("true"), verdict("false"), verdict("cannot_verify"))),
+        h("span", { class: "verdicts", role: "group", "aria-label": "Your verdict" }, verdict("true"), verdict("false"), verdict("sensor_fault"), verdict("cannot_verify"))),
       failed);
   }
 }

@@ -16,7 +16,7 @@ export const KIND_WORDS = {
   anomaly: "Unusual values", quality: "Doubtful data", silence: "No data", maintenance: "Maintenance", incident: "Incident",
 };
 export const STATE_WORDS = { open: "Open", acknowledged: "Acknowledged", resolved: "Ended", closed: "Closed" };
-export const VERDICT_WORDS = { true: "True alert", false: "False alert", cannot_verify: "Cannot verify" };
+export const VERDICT_WORDS = { true: "True alert", false: "False alert", cannot_verify: "Cannot verify", sensor_fault: "Sensor fault" };
 export const SEVERITY_RANK = { high: 3, medium: 2, low: 1 };
 
 export const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
