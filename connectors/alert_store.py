@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from connectors.alert_file import damage, keep_good_copy, open_alerts
+from connectors.sqlite_damage import checksum
 from domain.codec import decode_as, encode
 from domain.errors import Full, Misconfigured, Unavailable
 from domain.messages import Alert
@@ -16,7 +18,7 @@ from domain.ports import Change
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS alerts (
     id TEXT PRIMARY KEY, revision INTEGER NOT NULL, onset INTEGER NOT NULL, state TEXT NOT NULL, area TEXT NOT NULL,
-    body BLOB NOT NULL) WITHOUT ROWID;
+    body BLOB NOT NULL, crc INTEGER) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS alerts_newest ON alerts (onset DESC, id DESC);
 CREATE INDEX IF NOT EXISTS alerts_state ON alerts (state, onset DESC, id DESC);
 CREATE TABLE IF NOT EXISTS changes (id INTEGER PRIMARY KEY AUTOINCREMENT, alert TEXT NOT NULL);
@@ -26,9 +28,9 @@ CREATE TABLE IF NOT EXISTS marks (
 """
 _STATES_OF = {"active": ("open", "acknowledged")}
 _UPSERT = """
-INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO alerts (id, revision, onset, state, area, body, crc) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, onset = excluded.onset, state = excluded.state,
-    area = excluded.area, body = excluded.body
+    area = excluded.area, body = excluded.body, crc = excluded.crc
 WHERE excluded.revision > alerts.revision
 """
 
@@ -47,28 +49,18 @@ class Mark:
 class SqliteAlertStore:
     """``domain.ports.AlertStore``. Any thread may call. Each put is one transaction, on disk when it returns.
 
+    Attributes:
+        damaged: what was found damaged when it was opened, in words.
+
     Raises:
-        Misconfigured: the file cannot be opened or is damaged.
+        Misconfigured: the file cannot be opened, or is damaged and has no good copy beside it.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = Path(path)
         self._lock = threading.RLock()
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None, timeout=10)
-        except (sqlite3.Error, OSError) as error:
-            raise Misconfigured(f"{self._path} cannot be opened: {error}") from None
-        try:
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            verdict = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
-            self._connection.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            self._connection.close()
-            raise _opening(self._path, error) from None
+        self._closed = False
+        self._connection, self.damaged = open_alerts(self._path, _SCHEMA)
 
     # --- writing
 
@@ -85,7 +77,7 @@ class SqliteAlertStore:
         with self._transaction() as connection:
             for alert in alerts:
                 row = (alert.id, alert.revision, alert.onset, alert.state, alert.area, encode(alert))
-                if connection.execute(_UPSERT, row).rowcount:
+                if connection.execute(_UPSERT, (*row, checksum(*row))).rowcount:
                     cursor = connection.execute("INSERT INTO changes (alert) VALUES (?)", (alert.id,))
                     changed.append(Change(int(cursor.lastrowid or 0), alert))
             connection.executemany(
@@ -140,6 +132,9 @@ class SqliteAlertStore:
     def close(self) -> None:
         """Let go of the file; calling it again does nothing."""
         with self._lock:
+            if not self._closed:
+                keep_good_copy(self._connection, self._path)
+            self._closed = True
             self._connection.close()
 
     # --- the connection
@@ -171,26 +166,10 @@ def _alert(body: bytes) -> Alert:
     return decode_as(Alert, body)
 
 
-def _opening(path: Path, error: sqlite3.Error) -> Misconfigured | Unavailable:
-    if "locked" in str(error):
-        return Unavailable(f"{path}: {error}")
-    if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
-        return Misconfigured(f"{path} cannot be opened: {error}")
-    return _damaged(path, error)
-
-
 def _running(path: Path, error: sqlite3.Error) -> Misconfigured | Unavailable:
     text = str(error)
     if "full" in text:
         return Full(f"{path}: the disk is full")
     if "malformed" in text or "not a database" in text:
-        return _damaged(path, error)
+        return damage(path, error)
     return Unavailable(f"{path}: {text}")
-
-
-def _damaged(path: Path, error: sqlite3.Error) -> Misconfigured:
-    text = (str(error).splitlines() or [""])[0]
-    return Misconfigured(
-        f"{path} is damaged or not an alert file ({text}); move it with its -wal and -shm files away and put a backup "
-        "in place, or start without it"
-    )

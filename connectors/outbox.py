@@ -4,15 +4,20 @@ WAL with ``synchronous=FULL``: an entry is on the disk when ``append`` returns. 
 held exclusively, so that two gateways can never hand out the same seq from one file.
 """
 
+import logging
 import shutil
+import sqlite3
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 
+from connectors.sqlite_damage import checksum, with_checksums
 from connectors.sqlite_file import open_database, transaction, translated
 from domain.errors import Full, Misconfigured
 from domain.ports import Entry
+
+log = logging.getLogger(__name__)
 
 SEQ_FIRST = 1
 #: An entry's row id is its lane (topic and partition) and its seq: reading and forgetting are ranges of one b-tree.
@@ -24,12 +29,16 @@ _VACUUM_PAGES = 1_024
 _FORGET_ENTRIES = 256  # in one transaction
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lanes (
     lane INTEGER PRIMARY KEY, topic TEXT NOT NULL, "partition" INTEGER NOT NULL, next_seq INTEGER NOT NULL,
-    UNIQUE (topic, "partition"));
-CREATE TABLE IF NOT EXISTS entries (id INTEGER PRIMARY KEY, key BLOB NOT NULL, value BLOB NOT NULL);
+    crc INTEGER, UNIQUE (topic, "partition"));
+CREATE TABLE IF NOT EXISTS entries (id INTEGER PRIMARY KEY, key BLOB NOT NULL, value BLOB NOT NULL, crc INTEGER);
+CREATE TABLE IF NOT EXISTS damaged (id INTEGER PRIMARY KEY, key BLOB, value BLOB);
 """
+
+_ENTRIES = "SELECT id, key, value, crc FROM entries"
+_LANES = 'SELECT lane, topic, "partition", next_seq FROM lanes'
 
 
 class SqliteOutbox:
@@ -44,6 +53,9 @@ class SqliteOutbox:
         bytes_max: how much may wait, keys and values together.
         prefix: what a new gateway name begins with.
 
+    Attributes:
+        damaged: what could not be read any more, in words. Such entries are kept in the table ``damaged``.
+
     Raises:
         Misconfigured: the file is damaged (it is set aside, the message says where), in use, or cannot be written.
     """
@@ -54,12 +66,15 @@ class SqliteOutbox:
         self.path = path
         self.bytes_max = bytes_max
         self._lock = Lock()
-        self._db = open_database(path, "outbox", _SCHEMA)
+        self.damaged: list[str] = []
+        self._db = open_database(path, "outbox", _SCHEMA, _verify_heads, self._say)
         try:
+            self._depth = self._bytes = 0
+            self._put_aside([row for row in self._db.execute(_ENTRIES) if not _intact(row)])
             self.name = f"{self._gateway_name(prefix)}.{uuid.uuid4().hex[:6]}"
             self._lanes: dict[tuple[str, int], int] = {}
             self._next: dict[tuple[str, int], int] = {}
-            for lane, topic, partition, next_seq in self._db.execute("SELECT * FROM lanes"):
+            for lane, topic, partition, next_seq in self._db.execute(_LANES):
                 self._lanes[topic, partition] = lane
                 self._next[topic, partition] = next_seq
             self._depth, self._bytes = self._measure(0, 1 << 62)
@@ -92,8 +107,8 @@ class SqliteOutbox:
                 for key, next_seq in following.items():
                     self._save_lane(key, next_seq)
                 self._db.executemany(
-                    "INSERT INTO entries VALUES (?, ?, ?)",
-                    ((self._id(entry.topic, entry.partition, entry.seq), entry.key, entry.value) for entry in entries),
+                    "INSERT INTO entries (id, key, value, crc) VALUES (?, ?, ?, ?)",
+                    map(self._row, entries),
                 )
             self._next.update(following)
             self._depth += len(entries)
@@ -107,10 +122,12 @@ class SqliteOutbox:
             base = self._id(topic, partition, 0)
             with translated(self.path):
                 rows = self._db.execute(
-                    "SELECT id, key, value FROM entries WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
+                    "SELECT id, key, value, crc FROM entries WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
                     (base + max(after_seq, 0), base + _LANE_STEP, limit),
                 ).fetchall()
-        return [Entry(topic, partition, id_ - base, key, value) for id_, key, value in rows]
+            bad = [row for row in rows if not _intact(row)]
+            self._put_aside(bad)
+        return [Entry(topic, partition, row[0] - base, row[1], row[2]) for row in rows if row not in bad]
 
     def forget(self, topic: str, partition: int, up_to_seq: int) -> None:
         """See :class:`domain.ports.Outbox`; not synced: after a power cut an entry may come once more, as a repeat."""
@@ -155,13 +172,30 @@ class SqliteOutbox:
         with self._lock:
             self._db.close()
 
+    def _row(self, entry: Entry) -> tuple[int, bytes, bytes, int]:
+        number = self._id(entry.topic, entry.partition, entry.seq)
+        return number, entry.key, entry.value, checksum(number, entry.key, entry.value)
+
+    def _put_aside(self, rows: list[tuple[int, bytes, bytes, int | None]]) -> None:
+        if not rows:
+            return
+        with transaction(self._db, self.path):
+            self._db.executemany("INSERT OR REPLACE INTO damaged VALUES (?, ?, ?)", [row[:3] for row in rows])
+            self._db.executemany("DELETE FROM entries WHERE id = ?", [row[:1] for row in rows])
+        self._depth, self._bytes = self._measure(0, 1 << 62)
+        self._say(f"{len(rows)} entries do not match their checksum and were put aside in the table damaged")
+
+    def _say(self, trouble: str) -> None:
+        self.damaged.append(f"{self.path}: {trouble}")
+        log.error("the outbox is damaged: accepted readings may be lost. %s: %s", self.path, trouble)
+
     def _gateway_name(self, prefix: str) -> str:
         row = self._db.execute("SELECT value FROM facts WHERE name = 'gateway'").fetchone()
         if row is not None:
             return str(row[0])
         name = f"{prefix}-{uuid.uuid4().hex[:8]}"
         with transaction(self._db, self.path):
-            self._db.execute("INSERT INTO facts VALUES ('gateway', ?)", (name,))
+            self._db.execute("INSERT INTO facts VALUES ('gateway', ?, ?)", (name, checksum("gateway", name)))
         return name
 
     def _id(self, topic: str, partition: int, seq: int) -> int:
@@ -171,9 +205,9 @@ class SqliteOutbox:
         # A lane made in a transaction that fails stays in memory with its number; it is written with the next one.
         lane = self._lanes.setdefault(key, len(self._lanes))
         self._db.execute(
-            'INSERT INTO lanes (lane, topic, "partition", next_seq) VALUES (?, ?, ?, ?)'
-            " ON CONFLICT (lane) DO UPDATE SET next_seq = excluded.next_seq",
-            (lane, *key, next_seq),
+            'INSERT INTO lanes (lane, topic, "partition", next_seq, crc) VALUES (?, ?, ?, ?, ?)'
+            " ON CONFLICT (lane) DO UPDATE SET next_seq = excluded.next_seq, crc = excluded.crc",
+            (lane, *key, next_seq, checksum(lane, *key, next_seq)),
         )
 
     def _measure(self, first: int, last: int) -> tuple[int, int]:
@@ -197,6 +231,28 @@ class SqliteOutbox:
         if free * page > _FREE_BYTES_MAX:
             with translated(self.path):
                 self._db.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+
+
+def _verify_heads(db: sqlite3.Connection) -> None:
+    """The gateway's name and the lanes, without which no entry can be placed. Raises: sqlite3.DatabaseError."""
+    for table in ("facts", "lanes", "entries"):
+        with_checksums(db, table)
+    heads = [
+        *db.execute("SELECT name, value, crc FROM facts"),
+        *db.execute('SELECT lane, topic, "partition", next_seq, crc FROM lanes'),
+    ]
+    db.text_factory = str
+    for *columns, crc in heads:
+        if crc is not None and crc != checksum(*columns):
+            raise sqlite3.DatabaseError(f"{columns[0]} does not match its checksum")
+
+
+def _intact(row: tuple[int, bytes, bytes, int | None]) -> bool:
+    """An entry of an earlier program has no checksum: it is taken as it is."""
+    number, key, value, crc = row
+    if not isinstance(key, bytes) or not isinstance(value, bytes):
+        return False
+    return crc is None or crc == checksum(number, key, value)
 
 
 def _size(key: int, value: int) -> int:

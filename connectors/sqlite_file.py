@@ -1,17 +1,28 @@
 """SQLite files that a gateway depends on: opened for one process, checked, every commit synced, errors translated."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from connectors.sqlite_damage import LogBefore
 from domain.errors import Full, Misconfigured, Unavailable
 
 FORMAT = 1
 
 
-def open_database(path: Path, what: str, schema: str) -> sqlite3.Connection:
+def open_database(
+    path: Path,
+    what: str,
+    schema: str,
+    verify: Callable[[sqlite3.Connection], None] = lambda db: None,
+    told: Callable[[str], None] = lambda trouble: None,
+) -> sqlite3.Connection:
     """Open ``path`` for this process alone, checked from end to end; autocommit, WAL, every commit synced.
+
+    Args:
+        verify: looks at what SQLite cannot judge; raises ``sqlite3.DatabaseError`` for a file that cannot be used.
+        told: is told what SQLite has left out of the file's log, if anything.
 
     Raises:
         Misconfigured: it is damaged (set aside, the message says where), in use, or cannot be written.
@@ -19,6 +30,7 @@ def open_database(path: Path, what: str, schema: str) -> sqlite3.Connection:
     db = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        before = LogBefore.of(path)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("PRAGMA page_size=8192")  # frames are some 30 KB: fewer pages to chain
@@ -30,7 +42,10 @@ def open_database(path: Path, what: str, schema: str) -> sqlite3.Connection:
         verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
+        if trouble := before.trouble(db):
+            told(trouble)
         db.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
+        verify(db)
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, FORMAT):
             raise Misconfigured(f"{what} {path} has format {version}, this program reads {FORMAT}")

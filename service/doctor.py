@@ -17,6 +17,7 @@ from service.settings import Settings
 from service.transport import broker_address, broker_security, influx
 
 _FREE_BYTES_MIN = 1 << 30
+_BESIDE = ("-wal", "-shm")
 #: No program of today runs before it was written: a clock before this stands wrong.
 _BUILT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -40,6 +41,7 @@ def examine(settings: Settings) -> list[Check]:
         _python,
         _data_folder,
         _disk,
+        _damage,
         _port,
         _broker,
         _store,
@@ -75,6 +77,15 @@ def _disk(settings: Settings) -> Check:
         return Check("disk", words)
     advice = f"free {wanted / (1 << 30):.1f} GiB, or lower --outbox-bytes-max (BOROUGH_OUTBOX_BYTES_MAX)"
     return Check("disk", words, advice)
+
+
+def _damage(settings: Settings) -> Check:
+    """Files that were set aside when they were opened: what they hold may be wanted, so somebody has to decide."""
+    aside = sorted(path.name for path in settings.data_dir.glob("*.damaged-*") if not path.name.endswith(_BESIDE))
+    if not aside:
+        return Check("damage", "no file has been set aside")
+    advice = f"look into {', '.join(aside)} in {settings.data_dir} (sqlite3 FILE .recover), then move them away"
+    return Check("damage", f"{len(aside)} damaged files were set aside", advice)
 
 
 def _port(settings: Settings) -> Check:

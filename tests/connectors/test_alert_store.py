@@ -65,6 +65,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: bytes | None) -> None:
     store.close()
     raw = path.read_bytes()
     path.write_bytes(damage if damage is not None else raw[:8192] + b"\xff" * (len(raw) - 8192))
+    path.with_name("alerts.sqlite.good").unlink()
     with pytest.raises(Misconfigured, match=r"alerts\.sqlite is damaged"):
         SqliteAlertStore(path)
 
