@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +32,7 @@ _TIME_MAX = int(datetime(2262, 4, 11, tzinfo=UTC).timestamp()) * 1_000
 _LATEST_WINDOW_S = 60
 
 Row = dict[str, str]
+_End = tuple[int, float, str]  # window start, its last value, area
 
 
 class InfluxStore:
@@ -130,28 +131,27 @@ class InfluxStore:
 
     def series(self) -> list[SeriesInfo]:
         """By name; ``first`` and ``last`` are starts of its 60 s windows, or of the shortest it has."""
-        which = 'r._measurement == "aggregates" and r._field == "last"'
-        ends: list[dict[tuple[str, int], tuple[int, float, str]]] = []
-        for function in ("first", "last"):
-            found: dict[tuple[str, int], tuple[int, float, str]] = {}
-            rows = list(self._rows(_TIME_MIN, _TIME_MAX, which, f"|> {function}()", 1))
-            for row, time in zip(rows, _times(rows).tolist(), strict=True):
-                key = (untag(row["series"]), int(row["window_s"]))
-                entry = (time, float(row["_value"]), untag(row.get("area", "")))
-                better = key not in found or (entry < found[key] if function == "first" else entry > found[key])
-                if better:
-                    found[key] = entry
-            ends.append(found)
+        # The newest ends first: what is written in between has a beginning by the time the beginnings are asked for.
+        last, first = self._ends("last", max), self._ends("first", min)
         chosen: dict[str, int] = {}
-        for name, window_s in sorted(ends[1], key=lambda key: (key[1] != _LATEST_WINDOW_S, key[1])):
+        for name, window_s in sorted(last, key=lambda key: (key[1] != _LATEST_WINDOW_S, key[1])):
             chosen.setdefault(name, window_s)
         out = []
-        for name in sorted(chosen):
-            if (name, chosen[name]) not in ends[0]:
-                continue  # its first window was stored between the two questions: there the next time
-            first, last = (found[name, chosen[name]] for found in ends)
-            out.append(SeriesInfo(name, last[2], first[0], last[0], last[1]))
+        for name, window_s in sorted(chosen.items()):
+            time, latest, area = last[name, window_s]
+            out.append(SeriesInfo(name, area, first[name, window_s][0], time, latest))
         return out
+
+    def _ends(self, function: str, better: Callable[[_End, _End], _End]) -> dict[tuple[str, int], _End]:
+        """The first or last aggregate by series and window length."""
+        found: dict[tuple[str, int], _End] = {}
+        which = 'r._measurement == "aggregates" and r._field == "last"'
+        rows = list(self._rows(_TIME_MIN, _TIME_MAX, which, f"|> {function}()", 1))
+        for row, time in zip(rows, _times(rows).tolist(), strict=True):
+            key = (untag(row["series"]), int(row["window_s"]))
+            end = (time, float(row["_value"]), untag(row.get("area", "")))
+            found[key] = better(found.get(key, end), end)
+        return found
 
     def quarantined(self, start: int, end: int, limit: int) -> list[Quarantined]:
         """Newest first, ``start <= time < end``; met again later, the newest of an id."""

@@ -12,13 +12,15 @@ from connectors.tables_in import read_events, read_readings, read_sensors
 from connectors.tables_out import TableWriter
 from domain.messages import Alert, Quarantined
 from domain.sensors import OpenRegister
-from domain.times import DAY_MS, SECOND_MS, format_time
+from domain.times import SECOND_MS, TIME_MS_MAX, format_time
 from streams.analyser import Step
 from streams.area_clock import Patience
 from streams.desk import on_finding
 from streams.driver import Driver
 from streams.setup import Setup
 from streams.stage import Flow
+
+_NEVER_AHEAD_MS = 2 * TIME_MS_MAX  # no two times are further apart
 
 Progress = Callable[[int, str], None]
 
@@ -54,7 +56,7 @@ def backtest(
     """
     register = OpenRegister(read_sensors(sensors) if sensors else [])
     # A span is analysed before its time has passed: nothing in a recording is ahead of the clock.
-    patience = Patience(int(lateness_s * SECOND_MS), int(horizon_s * SECOND_MS), future_ms=2 * DAY_MS)
+    patience = Patience(int(lateness_s * SECOND_MS), int(horizon_s * SECOND_MS), future_ms=_NEVER_AHEAD_MS)
     driver = Driver(Setup(register, patience, detector))
     summary = Summary()
     with ExitStack() as stack:

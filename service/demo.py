@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import Misconfigured
-from domain.times import HOUR_MS, MINUTE_MS, SECOND_MS
+from domain.times import HOUR_MS, SECOND_MS
 from service import data_dir
 from service.http import bind, url_of
 from service.loading import loading
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 WARM_UP_MS = 26 * HOUR_MS  # the default detector says nothing on its first day
 TOWN_SENSORS = 120
-_STEP_MS = 15 * MINUTE_MS
+_STEP_MS = HOUR_MS  # of the past, played at once: a frame holds an hour of an area
 _OUTBOX_DEPTH_MAX = 2_000
 _NOTE_S = 5.0
 _NOTE = "demo.json"

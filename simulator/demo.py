@@ -134,8 +134,8 @@ class DemoScript:
 def demo_script(town: Town, seed: int, now_ms: int) -> Script:
     """The demo's schedule.
 
-    Six things lie in the three days before ``now_ms``. A crash and a tripped feeder follow within seconds of it, where
-    the next reading shows them. From the fourth minute on a new thing begins every six minutes, for ever.
+    Seven things lie in the three days before ``now_ms``. A crash and a tripped feeder follow within seconds of it,
+    where the next reading shows them. From the fourth minute on a new thing begins every six minutes, for ever.
     """
     return DemoScript(town, seed, now_ms, (*_past(town, seed, now_ms), *_opening(town, seed, now_ms)))
 
@@ -157,6 +157,8 @@ def _past(town: Town, seed: int, now: int) -> tuple[Item, ...]:
         Offset(airs[noise.pick("air", 1, len(airs))].sensor, ago(9), ago(8), 1.0),
         Crash(inward[noise.pick("inward", 0, len(inward))], ago(4.6), ago(4.2), 0.85),
         Stuck(ring[noise.pick("ring", 1, len(ring))], ago(1.8), ago(1.2), 1.0),
+        # Dead since yesterday and still: what waits on the page for whoever opens it.
+        Silent(airs[noise.pick("air", 2, len(airs))].sensor, ago(23), now + 6 * HOUR_MS, 1.0),
     )
 
 

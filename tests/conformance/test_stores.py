@@ -321,3 +321,25 @@ def test_calls_from_many_threads_lose_nothing(store: Store) -> None:
         *(f"t{k}/traffic.flow" for k in range(4)),
     ]
     assert len(read(store, "shared/traffic.flow")) == 50
+
+
+def test_series_that_appear_while_they_are_listed(store: Store) -> None:
+    stop = threading.Event()
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        while not stop.is_set() and written < 400:
+            store.write([batch([f"s{written}/air.no2"], range(1))])
+            written += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(15):
+            before = written
+            assert len(store.series()) >= before
+    finally:
+        stop.set()
+        writer.join()
+    assert len(store.series()) == written > 0
