@@ -92,6 +92,8 @@ class SharedRidge:
             return
         for row in np.unique(readings.row[self._column[readings.row] < 0]).tolist():
             self._place(row, float(interval_s[row]))
+        for group in self._groups.values():
+            group.make_room()
         used = (readings.flag != Flag.FAIL) & (self._column[readings.row] >= 0)
         rows = readings.row[used]
         t, x, number = readings.t[used], readings.x[used], self._number[rows]
@@ -156,11 +158,15 @@ class _Group:
         self._ridge = HorizonRidge(horizons, DAY_MS // grid_ms)
 
     def join(self, row: int, interval_s: float) -> int:
+        """Its column; call ``make_room`` once all have joined."""
         self._rows = np.append(self._rows, row)
-        column = self.cells.join(interval_s)
-        self._history.grow(self.cells.columns)
-        self._ridge.grow(self.cells.columns)
-        return column
+        return self.cells.join(interval_s)
+
+    def make_room(self) -> None:
+        """For the series that have joined: at once, for every growth copies the whole week of all others."""
+        if self._history.columns < self.cells.columns:
+            self._history.grow(self.cells.columns)
+            self._ridge.grow(self.cells.columns)
 
     def issue(self, now: int) -> list[ForecastRows]:
         said = []
