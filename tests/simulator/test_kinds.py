@@ -38,7 +38,7 @@ def test_missing_place_and_strength_out_of_bounds_are_one_clear_line() -> None:
         KINDS["crash"].check(TOWN, "loop-999", 0.8)
     with pytest.raises(Misconfigured, match=r"^crash with strength 2: give 0\.05 to 1$"):
         KINDS["crash"].check(TOWN, "loop-001", 2.0)
-    with pytest.raises(Misconfigured, match="strength 10 ms: give 1000 to 3.6e"):
+    with pytest.raises(Misconfigured, match=r"strength 10 ms: give 1000 to 3\.6e"):
         KINDS["late"].check(TOWN, "ring-north", 10)
     with pytest.raises(Misconfigured, match="give a road area or a town"):
         KINDS["fog"].check(TOWN, "loop-001", 0.8)
