@@ -7,7 +7,9 @@ import pytest
 
 from tests.system.program import borough
 
-# The detector says nothing on its first day. Bounds are what seed 7 gave (see FLOOR below), with room for another model.
+pytestmark = pytest.mark.timeout(600)  # on a busy machine
+
+# The detector says nothing on its first day: what happens, happens on the second and third.
 SCENARIO = """\
 title: A short city
 teaches: whether a change has made Borough worse
@@ -43,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("backtest", "--readings", folder / "city/readings.csv", "--sensors", folder / "city/sensors.csv",
          "--links", folder / "city/links.csv", "--out", folder / "said"),
     ):  # fmt: skip
-        ran = borough(*words, timeout_s=170)
+        ran = borough(*words, timeout_s=500)
         assert ran.returncode == 0, ran.stderr
     return folder
 
