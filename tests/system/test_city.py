@@ -30,8 +30,17 @@ events:
 expect:
 FLOOR
 """
+#: Measured with seed 7 and the detector "seasonal": all 6 events and 4 sensor faults found, median 42 s, 70 % named
+#: right, no false alert among 20, no flood. One event may be missed, and an alert or two may be false.
 FLOOR = {
-    "detection_min": 0.5,
+    "detection_min": 0.8,
+    "sensor_detection_min": 0.75,
+    "named_right_min": 0.5,
+    "delay_median_max_s": 120,
+    "false_share_max": 0.15,
+    "false_per_sensor_week_max": 0.4,
+    "transport_alerted_max": 0,
+    "flood_minutes_max": 2,
 }
 
 
