@@ -46,27 +46,31 @@ class Air:
     def readings(self, t: Ints, rows: Ints, events: Sequence[AirEvent]) -> dict[str, Floats]:
         """What the chosen stations report, µg/m³ by quantity, at times ``t[m, n]`` for m ``rows``."""
         sky = weather(self._seed, LAT, LON, t)
-        clean = self._concentrations(t, rows, sky)
         everywhere = np.zeros((len(self._keys), t.shape[1]), dtype=np.int64)
         everywhere[rows] = t
+        trapped = np.ones(t.shape)
+        for event in events:
+            trapped = trapped * event.trap(self._town, everywhere)[rows]
+        clean = self._concentrations(t, rows, sky, trapped)
         for event in events:
             for quantity, values in clean.items():
                 values += event.add(self._town, quantity, everywhere)[rows]
         return self._measured(t, rows, clean)
 
-    def _concentrations(self, t: Ints, rows: Ints, sky: Weather) -> dict[str, Floats]:
+    def _concentrations(self, t: Ints, rows: Ints, sky: Weather, trapped: Floats) -> dict[str, Floats]:
         seed, keys, roadside = self._seed, self._keys[rows], self._roadside[rows]
         clock = local_time(t)
         busy = self._busy(t, rows)
         # Wind carries it away, a deep mixed layer thins it.
-        thick = np.clip(1.9 / (0.45 + 0.35 * sky.wind / 3.6 + 0.35 * sky.mixing / 500), 0.45, 2.2)
+        thick = np.clip(1.9 / (0.30 + 0.45 * sky.wind / 3.6 + 0.38 * sky.mixing / 500), 0.4, 2.6) * trapped
         washed = 1 / (1 + 0.25 * sky.rain)
         puffs = 1 + 0.10 * Noise(seed, "puffs").smooth(keys, t, 17 * MINUTE_MS)
         puffs += 0.06 * Noise(seed, "air-area").smooth(self._area_keys[rows], t, 70 * MINUTE_MS)
+        puffs += 0.13 * Noise(seed, "air-street").smooth(keys, t, 4 * HOUR_MS)  # wind along or across the street
         puffs = np.maximum(puffs, 0.3)
         slow = self._regional("no2", t, 40 * HOUR_MS)
         nox = (_NOX_FAR * np.exp(0.25 * slow) + _NOX_ROAD * roadside * busy) * thick * puffs
-        stir = 1 - 0.34 * np.clip((400 - sky.mixing) / 300, 0, 1)  # on still nights ozone is used up at the ground
+        stir = 1 - 0.48 * np.clip((400 - sky.mixing) / 300, 0, 1)  # on still nights ozone is used up at the ground
         far_o3 = 33 + 13 * sky.sun * (1 + 0.025 * (sky.temperature - 12)) + 2.5 * self._regional("ozone", t, 3 * DAY_MS)
         no2, o3 = steady(nox, far_o3 * stir + _PRIMARY * nox, sky.sun)
         drift = self._regional("particles", t, 60 * HOUR_MS)  # now and then a plume from the continent

@@ -28,9 +28,12 @@ class Cloud(AirEvent):
         return self.end + self._FALL_MS
 
     def add(self, town: Town, quantity: str, t: Ints) -> Floats:
+        return np.asarray(self.strength * self._ADDS.get(quantity, 0.0) * self._share(town, t), dtype=np.float64)
+
+    def _share(self, town: Town, t: Ints) -> Floats:
+        """0..1 of the full effect at each station."""
         inside = np.array([self._covers(site.sensor.area) for site in town.stations], dtype=np.float64)
-        share = pulse(t, self.start, self.end, self._RISE_MS, self._FALL_MS)
-        return np.asarray(inside[:, None] * share * (self.strength * self._ADDS.get(quantity, 0.0)), dtype=np.float64)
+        return inside[:, None] * pulse(t, self.start, self.end, self._RISE_MS, self._FALL_MS)
 
     def truth(self, town: Town) -> Truth:
         names = [site.sensor.sensor for site in town.stations if self._covers(site.sensor.area)]
@@ -74,8 +77,11 @@ class SaharanDust(Cloud):
 
 
 class Inversion(Cloud):
-    """A lid of warm air: what is emitted stays at the ground, the ozone there is used up by NO."""
+    """A lid of warm air: at strength 1 what is emitted is 2.5 times less diluted, and its NO uses up the ozone."""
 
     kind: ClassVar[str] = "inversion"
-    _ADDS: ClassVar[dict[str, float]] = {"air.pm25": 32.0, "air.pm10": 42.0, "air.no2": 55.0, "air.o3": -40.0}
+    _ADDS: ClassVar[dict[str, float]] = {"air.no2": 0.0, "air.pm25": 0.0, "air.pm10": 0.0, "air.o3": 0.0}
     _RISE_MS, _FALL_MS = 60 * MINUTE_MS, 90 * MINUTE_MS
+
+    def trap(self, town: Town, t: Ints) -> Floats:
+        return np.asarray(1 + 1.5 * self.strength * self._share(town, t), dtype=np.float64)

@@ -31,10 +31,10 @@ class Demand:
     def at(self, t: Ints) -> Floats:
         """``float64[roads, n]`` veh/h at times ``[n]``."""
         clock, seed = local_time(t), self._seed
-        shared = 0.03 * Noise(seed, "demand-day").smooth(self._town_key, t, DAY_MS)
+        shared = 0.045 * Noise(seed, "demand-day").smooth(self._town_key, t, DAY_MS)
         shared = shared + 0.02 * Noise(seed, "demand-hours").smooth(self._town_key, t, 3 * HOUR_MS)
         own = 0.030 * Noise(seed, "demand-area").smooth(self._area_keys, t, 50 * MINUTE_MS)
-        own += 0.035 * Noise(seed, "demand-road").smooth(self._keys, t, 11 * MINUTE_MS)
+        own += 0.025 * Noise(seed, "demand-road").smooth(self._keys, t, 11 * MINUTE_MS)
         season = 1 - 0.04 * np.cos(clock.season)
         level = season * (1 + shared) * (1 + own)
         return np.asarray(self._volume[:, None] * self._profile(clock) * level, dtype=np.float64)
@@ -47,7 +47,7 @@ class Demand:
         midday, late = bump(hour, 13.0, 2.9), bump(hour, 20.3, 1.8)
         # Without the school run the morning peak is lower and flatter.
         morning = morning * (1 - 0.16 * clock.school_out)
-        work = (0.52 + 0.46 * inbound) * morning + (1.0 - 0.42 * inbound) * evening + 0.50 * midday + 0.20 * late
+        work = (0.52 + 0.46 * inbound) * morning + (1.0 - 0.42 * inbound) * evening + 0.60 * midday + 0.26 * late
         rest = 0.62 * bump(hour, 13.6, 3.2) + 0.26 * bump(hour, 18.6, 2.4)
         busy = clock.working * work + (clock.saturday + 0.82 * clock.sunday) * rest
         crowd = clock.football * (bump(hour, 18.9, 0.45) + 0.9 * bump(hour, 21.75, 0.3))

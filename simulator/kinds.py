@@ -49,8 +49,8 @@ class Kind:
             shown = ", ".join(sorted(some)[:3])
             raise Misconfigured(f"{self.name} at {target}: give a {' or a '.join(self.targets)}, such as {shown}")
         if not self.strength.lower <= strength <= self.strength.upper:
-            s = self.strength
-            raise Misconfigured(f"{self.name} with strength {strength:g}: give {s.lower:g} to {s.upper:g} {s.unit}")
+            s, unit = self.strength, "" if self.strength.unit == "1" else f" {self.strength.unit}"
+            raise Misconfigured(f"{self.name} with strength {strength:g}{unit}: give {s.lower:g} to {s.upper:g}{unit}")
 
 
 def _sensors_of(group: str, town: Town) -> set[str]:

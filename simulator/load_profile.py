@@ -24,6 +24,7 @@ COMMISSIONED_MS = 1_767_225_600_000  # 2026-01-01: counters are known exactly he
 _STEP_MS = 15 * MINUTE_MS
 _CELLS = DAY_MS // _STEP_MS
 _CELL_H = _STEP_MS / HOUR_MS
+_HABITS = 0.045
 _CHUNK = 64  # days whose kinds are computed at once
 _SUN = len(KINDS)  # row of the sun in the tables of kinds
 _KEPT_VALUES = 12_000_000
@@ -124,8 +125,11 @@ class Profile:
             start = COMMISSIONED_MS + chunk * _CHUNK * DAY_MS
             t = start + np.arange(_CHUNK * _CELLS + 1, dtype=np.int64) * _STEP_MS
             clock, sky = local_time(t), weather(self._seed, LAT, LON, t)
-            shares = [*(shape(clock, sky) for shape in KINDS.values()), solar(clock, sky)]
-            self._chunks[chunk] = np.stack(shares)
+            shares = np.stack([*(shape(clock, sky) for shape in KINDS.values()), solar(clock, sky)])
+            # Days differ for all customers of a kind alike: what is on, who is away.
+            habits = Noise(self._seed, "habits").smooth(keys_of(list(KINDS)), t, 2 * DAY_MS)
+            shares[:_SUN] *= 1 + _HABITS * habits * (np.array(list(KINDS)) != "lighting")[:, None]
+            self._chunks[chunk] = shares
         return self._chunks[chunk]
 
     def _kinds_before(self, day: int) -> Floats:

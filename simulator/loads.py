@@ -11,13 +11,13 @@ def _homes(clock: LocalTime, sky: Weather) -> Floats:
     hour, home = clock.hour, 1 - clock.working
     shape = 0.17 + 0.20 * bump(hour, 7.6, 1.0) * (1 - 0.5 * home) + 0.42 * bump(hour, 18.6, 1.9)
     shape = shape + (0.12 + 0.12 * home) * bump(hour, 13.0, 3.0) + 0.10 * bump(hour, 21.6, 1.6)
-    return shape * (1 + 0.022 * np.clip(15 - sky.temperature, 0, 20))
+    return shape * (1 + 0.035 * np.clip(15 - sky.temperature, 0, 20))
 
 
 def _offices(clock: LocalTime, sky: Weather) -> Floats:
     opened = 1 / (1 + np.exp(-(clock.hour - 7.6) * 2.2)) - 1 / (1 + np.exp(-(clock.hour - 18.2) * 1.9))
     busy = clock.mixed(1.0, 0.25, 0.12)
-    climate = 1 + 0.012 * np.abs(sky.temperature - 16)
+    climate = 1 + 0.022 * np.abs(sky.temperature - 16)
     return 0.16 + 0.56 * opened * busy * climate
 
 

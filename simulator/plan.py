@@ -88,11 +88,15 @@ class Town:
     def areas(self) -> list[str]:
         return list(dict.fromkeys(sensor.area for sensor in self.sensors))
 
+    @cached_property
+    def _by_name(self) -> dict[str, Sensor]:
+        return {sensor.sensor: sensor for sensor in self.sensors}
+
     def sensor(self, name: str) -> Sensor:
         """Raises: Misconfigured: the town has no such sensor."""
-        for sensor in self.sensors:
-            if sensor.sensor == name:
-                return sensor
+        found = self._by_name.get(name)
+        if found is not None:
+            return found
         raise Misconfigured(f"no sensor {name} in {self.name}; it has {self.sensors[0].sensor} and others")
 
     def map(self) -> dict[str, Any]:

@@ -44,6 +44,8 @@ def _reached(flow: RoadFlow, event: TrafficEvent) -> tuple[tuple[int, ...], int]
         material = flow.matters(flow.hour(hour), flow.disturbed(hour, alone))
         ends = hour * HOUR_MS + (1 + np.arange(material.shape[1])) * MINUTE_MS
         material &= ends > event.start
+        if hour * HOUR_MS >= event.end and not material.any():
+            break  # the queue has dissolved
         hit |= material.any(axis=1)
         if material.any():
             # A loop's report covers the minute before it, so a minute still shows in the one that follows it.

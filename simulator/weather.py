@@ -52,7 +52,7 @@ def _at_nodes(seed: int, lat: float, lon: float, t: Ints) -> tuple[Floats, ...]:
     afternoon = np.cos(((t % DAY_MS) / HOUR_MS - 14.5) * (2 * np.pi / 24))
     temperature = 10.4 - 6.6 * season + 2.6 * front + (1.3 + 2.2 * (1 - cloud) * (1 - 0.5 * season)) * afternoon
     temperature = temperature + 0.9 * Noise(seed, "temperature").smooth(_KEY, t, 7 * HOUR_MS)[0]
-    gusts = 0.42 * Noise(seed, "wind").smooth(_KEY, t, 26 * HOUR_MS)[0]
+    gusts = 0.52 * Noise(seed, "wind").smooth(_KEY, t, 26 * HOUR_MS)[0]
     gusts = gusts + 0.16 * Noise(seed, "gusts").smooth(_KEY, t, 2 * HOUR_MS)[0]
     wind = 3.6 * np.exp(gusts + 0.12 * afternoon + 0.08 * season)
     wet = 0.8 * Noise(seed, "rain").smooth(_KEY, t, 5 * HOUR_MS)[0] + 0.9 * cloudiness

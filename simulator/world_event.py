@@ -80,11 +80,15 @@ class TrafficEvent(WorldEvent):
 
 
 class AirEvent(WorldEvent):
-    """Adds to what is in the air."""
+    """Adds to what is in the air, or keeps what is emitted near the ground."""
 
     @abstractmethod
     def add(self, town: Town, quantity: str, t: Ints) -> Floats:
         """``float64[m, n]`` µg/m³ to be added at the m stations at times ``t[m, n]``."""
+
+    def trap(self, town: Town, t: Ints) -> Floats:
+        """``float64[m, n]`` factor by which emissions are less diluted at the m stations at times ``t[m, n]``."""
+        return np.ones(t.shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,17 @@ def test_every_share_adds_up_and_steps_are_short_enough() -> None:
     assert np.all(net.wave * STEP_H <= net.length)
 
 
+def test_boroughs_are_networks_of_their_own() -> None:
+    net = build(plan_town(3, 720), 3)
+    borough = np.array([road.borough for road in net.roads])[net.road_of]
+    assert set(borough.tolist()) == {0, 1, 2}
+    linked = net.before < len(net.length)
+    assert np.array_equal(borough[linked], borough[net.before[linked]])
+    assert np.array_equal(borough[net.turn_from], borough[net.turn_to])
+    assert len(set(net.turn_from.tolist())) == len(net.turn_from)
+    assert len(set(net.source_cell.tolist())) == len(net.source_cell)
+
+
 def test_the_tail_of_a_queue_moves_as_the_fundamental_diagram_says() -> None:
     """Rankine and Hugoniot: (flow arriving - flow let through) / (density in the queue - density arriving)."""
     net = network()

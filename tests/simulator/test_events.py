@@ -51,7 +51,7 @@ EVENTS_PLAYED = [
     ConstructionDust("millbrook", START, END, 0.6),
     BonfireNight("town", START, END, 0.8),
     SaharanDust("town", START, START + 6 * HOUR_MS, 1.0),
-    Inversion("town", START, END, 1.0),
+    Inversion("town", NOON, NOON + HOUR_MS, 1.0),
     FeederFault("substation-lenwick", START, END, 1.0),
     Overload("substation-market", START, END, 0.8),
     VoltageSag("substation-market", START, END, 0.2),

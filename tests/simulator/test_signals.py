@@ -1,8 +1,11 @@
 """Readings as a function of seed and time: determinism, bounds, physics, rhythms."""
 
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from functools import cache
+from hashlib import sha256
 from itertools import pairwise
+from multiprocessing import get_context
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -11,7 +14,9 @@ import pytest
 from domain.readings import Readings
 from domain.series import parse_series
 from domain.times import DAY_MS, HOUR_MS, MINUTE_MS
+from simulator.events import Crash, FeederFault
 from simulator.plan import Town, plan_town
+from simulator.script import FixedScript
 from simulator.signals import City
 
 LONDON = ZoneInfo("Europe/London")
@@ -70,6 +75,26 @@ def test_values_do_not_depend_on_how_the_range_is_cut() -> None:
         parts |= by_key(piece)
     assert count == len(whole)
     assert parts == whole
+
+
+def hour_of(start: int) -> str:
+    """Digest of an hour of a small town with a crash and a trip; runs in a process of its own."""
+    script = FixedScript(
+        (
+            Crash("loop-003", MONDAY + 8 * HOUR_MS, MONDAY + 8 * HOUR_MS + 40 * MINUTE_MS, 0.9),
+            FeederFault("substation-lenwick", MONDAY + 8 * HOUR_MS, MONDAY + 9 * HOUR_MS, 0.5),
+        )
+    )
+    readings = City(plan_town(7, 40), 7).readings(start, start + HOUR_MS, script)
+    return sha256(b"".join(column.tobytes() for column in (readings.i, readings.t, readings.x))).hexdigest()
+
+
+def test_same_bytes_at_any_process_count() -> None:
+    starts = [MONDAY + hour * HOUR_MS for hour in (8, 9, 3)]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        apart = list(pool.map(hour_of, starts))
+    assert apart == [hour_of(start) for start in starts]
+    assert len(set(apart)) == len(starts)
 
 
 def test_values_do_not_depend_on_what_was_asked_before() -> None:
