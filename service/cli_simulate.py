@@ -136,7 +136,9 @@ def inject(
 def record(
     settings: Settings,
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where readings.csv and sensors.csv go.")],
-    for_: Annotated[str, typer.Option("--for", metavar="DURATION", help="How long to listen, e.g. 60s or 5m.")] = "60s",
+    for_: Annotated[
+        str, typer.Option("--for", metavar="DURATION", help="How long to listen, e.g. 60s or 5m; Ctrl-C ends it too.")
+    ] = "60s",
 ) -> int:
     """Record what a running system receives, for replay and inject."""
     from service.cli_options import duration_s

@@ -9,7 +9,7 @@ import csv
 import json
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack, aclosing, suppress
 from pathlib import Path
 from typing import IO, Any
 from urllib.request import ProxyHandler, Request, build_opener
@@ -32,7 +32,7 @@ _opener = build_opener(ProxyHandler({}))
 
 
 def record(settings: Settings, out: Path, seconds: float) -> int:
-    """Listen for so long; how many readings were written. Raises: Misconfigured, Unavailable."""
+    """Listen for so long, or until Ctrl-C; how many readings were written. Raises: Misconfigured, Unavailable."""
     sensors: dict[str, Mapping[str, Any]] = {}
     source = (
         _from_api(address_of(settings), seconds, sensors)
@@ -58,10 +58,11 @@ def _write(file: IO[str], source: Iterable[list[Reading]], meter: Meter) -> int:
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(("time", "series", "value"))
     count = 0
-    for batch in source:
-        rows.writerows((t, series, _cell(value)) for t, series, value in batch)
-        count += len(batch)
-        meter.advance(len(batch))
+    with suppress(KeyboardInterrupt):  # Ctrl-C: enough has been heard
+        for batch in source:
+            rows.writerows((t, series, _cell(value)) for t, series, value in batch)
+            count += len(batch)
+            meter.advance(len(batch))
     return count
 
 

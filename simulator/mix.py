@@ -60,17 +60,18 @@ def _one(
         return None  # a small town may have no solar roof
     shortest, longest = _MINUTES.get(kind, _FAULT_MINUTES)
     first, last = _HOURS.get(kind, (0, 24))
-    days = max(1, (span[1] - span[0]) // DAY_MS)
+    midnight = span[0] // DAY_MS * DAY_MS
+    days = -(-(span[1] - midnight) // DAY_MS)
     for attempt in range(k * _TRIES, (k + 1) * _TRIES):
         lasts = int(shortest + (longest - shortest) * noise.fraction(f"{kind} lasts", attempt)) * MINUTE_MS
-        day = span[0] + noise.pick(f"{kind} day", attempt, days) * DAY_MS
+        day = midnight + noise.pick(f"{kind} day", attempt, days) * DAY_MS
         start = day + int((first + (last - first) * noise.fraction(f"{kind} hour", attempt)) * 60) * MINUTE_MS
         target = places[noise.pick(f"{kind} place", attempt, len(places))]
         low, high = _STRENGTH
         strength = row.strength.default * (low + (high - low) * noise.fraction(f"{kind} strength", attempt))
         near = taken.setdefault(_place(town, target), [])
         free = all(start >= end + HOUR_MS or begin >= start + lasts + HOUR_MS for begin, end in near)
-        if free and start + lasts <= span[1]:
+        if free and span[0] <= start and start + lasts <= span[1]:
             near.append((start, start + lasts))
             return row.make(target, start, start + lasts, max(strength, row.strength.lower))
     return None

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import jsonschema
@@ -19,13 +20,17 @@ from simulator.script import truth
 HEAD = "title: A test\nteaches: something\ndays: 4\n"
 
 
+def played(path: Path, seed: int) -> None:
+    scenario = read(path, "mine.yaml")
+    scenario.script(plan_town(seed, scenario.size), seed)
+
+
 def lines_of(folder: Path, text: str, seed: int = 7) -> list[str]:
     """What is said of a file: everything behind its name."""
     path = folder / "mine.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BadFile) as error:
-        scenario = read(path, "mine.yaml")
-        scenario.script(plan_town(seed, scenario.size), seed)
+        played(path, seed)
     assert all(line.startswith("mine.yaml:") for line in error.value.lines)
     return [line.removeprefix("mine.yaml:") for line in error.value.lines]
 
@@ -212,7 +217,7 @@ def test_a_mix_is_drawn_by_the_seed_and_keeps_its_rates() -> None:
         by_place.setdefault(item.target, []).append((item.start, item.end))
     for spans in by_place.values():
         ordered = sorted(spans)
-        assert all(a[1] < b[0] for a, b in zip(ordered, ordered[1:], strict=False))
+        assert all(a[1] < b[0] for a, b in pairwise(ordered))
 
 
 def test_a_fault_file_takes_no_event_of_the_town(tmp_path: Path) -> None:

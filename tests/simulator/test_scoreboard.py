@@ -51,7 +51,8 @@ def known() -> Score:
 
 def test_every_figure_of_a_small_case(known: Score) -> None:
     assert known.figures == {
-        "events": 2, "detection": 0.5, "alerts_per_event": 2.0, "sensor_faults": 1, "sensor_detection": 1.0, "named_right": 0.5,
+        "events": 2, "detection": 0.5, "alerts_per_event": 2.0, "sensor_faults": 1,
+        "sensor_detection": 1.0, "named_right": 0.5,
         "delay_mean_s": 180.0, "delay_median_s": 180.0, "delay_p95_s": 180.0,
         "sensor_delay_mean_s": 300.0, "sensor_delay_median_s": 300.0, "sensor_delay_p95_s": 300.0,
         "transport_faults": 1, "transport_alerted": 0.0,

@@ -59,6 +59,7 @@ def test_truth_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_truth(tmp_path / "truth.csv") == [CRASH]
 
 
+ZERO, ONE = "2026-03-02T00:00:00Z", "2026-03-02T01:00:00Z"
 TRUTH_HEAD = "cause,kind,place,area,start,end,series\n"
 ALERT_HEAD = "alert,series,area,kind,severity,onset,raised,cleared,score,why\n"
 
@@ -68,9 +69,9 @@ ALERT_HEAD = "alert,series,area,kind,severity,onset,raised,cleared,score,why\n"
     [
         ("", ":1: column cause: missing; it needs cause, kind, place"),
         ("cause,kind\n", ":1: column place: missing"),
-        (TRUTH_HEAD + "moon,crash,p,a,2026-03-02T00:00:00Z,2026-03-02T01:00:00Z,s\n", ":2: cause moon: must be one of world, "),
-        (TRUTH_HEAD + "world,crash,p,a,noon,2026-03-02T01:00:00Z,s\n", ":2: start noon: not an RFC 3339 time"),
-        (TRUTH_HEAD + "world,crash,p,a,2026-03-02T02:00:00Z,2026-03-02T01:00:00Z,s\n", ":2: end 2026-03-02T01:00:00Z: lies before"),
+        (TRUTH_HEAD + f"moon,crash,p,a,{ZERO},{ONE},s\n", ":2: cause moon: must be one of world, "),
+        (TRUTH_HEAD + f"world,crash,p,a,noon,{ONE},s\n", ":2: start noon: not an RFC 3339 time"),
+        (TRUTH_HEAD + f"world,crash,p,a,{ONE},{ZERO},s\n", f":2: end {ZERO}: lies before"),
     ],
 )  # fmt: skip
 def test_a_truth_table_that_cannot_be_read(text: str, said: str, tmp_path: Path) -> None:
