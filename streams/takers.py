@@ -12,7 +12,7 @@ from domain.errors import Rejected
 from domain.messages import Action, Alert, Finding
 from domain.ports import AlertStore, Progress, Publisher, Record, Result, Store
 from domain.topics import partition_of
-from streams.desk import check_action, on_action, on_finding
+from streams.desk import check_action, holder, on_action, on_finding
 from streams.records import result_of
 from streams.retrying import until_available
 
@@ -137,7 +137,7 @@ class DeskTaker:
 
     def _finding(self, value: bytes, touched: dict[str, Alert], active: dict[str, Alert]) -> Alert:
         finding = decode_as(Finding, value)
-        known = touched.get(finding.id) or self._alerts.get(finding.id)
+        known = touched.get(finding.id) or self._alerts.get(finding.id) or holder(finding, active.values())
         changed = on_finding(finding, known, active.values())
         alert = changed or known
         assert alert is not None  # a finding that is not known always raises an alert
