@@ -14,6 +14,7 @@ QUALITY = ("time", "series", "flag", "tests")
 ALERTS = ("alert", "series", "area", "kind", "severity", "onset", "raised", "cleared", "score", "why")
 FORECASTS = ("issued", "target", "series", "value", "lower", "upper")
 MAINTENANCE = ("time", "asset", "remaining_life", "lower", "upper", "p_failure")
+VERDICTS = ("day", "sensor", "verdict", "cause", "share", "impact")
 ANTICIPATED = ("issued", "series", "kind", "within_s", "probability")
 
 OUT = {
@@ -23,5 +24,6 @@ OUT = {
     "alerts": ALERTS,
     "forecasts": FORECASTS,
     "maintenance": MAINTENANCE,
+    "verdicts": VERDICTS,
     "anticipated": ANTICIPATED,
 }

@@ -43,6 +43,20 @@ def keep_newest_revision(path: Path) -> None:
     fresh.replace(path)
 
 
+def keep_last_judgement(path: Path) -> None:
+    """Rewrite ``quality.csv`` with the last row of each reading, where the first stood; later ones revise earlier ones."""
+    fresh = path.with_name(f"{path.name}.new")
+    columns = ", ".join(table_columns.QUALITY)
+    with tempfile.TemporaryDirectory(prefix="borough-table-") as folder, open_memory(Path(folder)) as connection:
+        connection.execute(
+            f"COPY (SELECT {columns} FROM (SELECT *, min(n) OVER (PARTITION BY series, time) AS place,"
+            " row_number() OVER (PARTITION BY series, time ORDER BY n DESC) AS back"
+            f" FROM (SELECT row_number() OVER () AS n, * FROM {_csv('quality', path)}))"
+            f" WHERE back = 1 ORDER BY place) TO {literal(str(fresh))} (FORMAT csv, HEADER)"
+        )
+    fresh.replace(path)
+
+
 def _csv(table: str, path: Path) -> str:
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in table_columns.OUT[table])
     return (

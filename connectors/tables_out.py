@@ -11,7 +11,7 @@ import numpy as np
 
 from connectors import table_columns
 from connectors.column_text import comma_separated, number_column, quality_texts, time_texts
-from connectors.table_parquet import keep_newest_revision, to_parquet
+from connectors.table_parquet import keep_last_judgement, keep_newest_revision, to_parquet
 from domain.errors import Misconfigured
 from domain.messages import Alert, Anticipated, Forecast, Health
 from domain.scores import Judged, Scores
@@ -43,6 +43,7 @@ class TableWriter:
         self._alerts: dict[str, Alert] = {}
         self._health: dict[str, Health] = {}
         self._revised = False
+        self._judged_anew = False
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             for name, columns in table_columns.OUT.items():
@@ -99,6 +100,20 @@ class TableWriter:
             )
         )
 
+    def quality_anew(self, names: Sequence[str], judged: Judged) -> None:
+        """Rows of ``quality.csv`` that replace earlier ones of the same readings at the end."""
+        self._judged_anew |= len(judged) > 0
+        self.quality(names, judged)
+
+    def verdicts(self, health: Iterable[Health]) -> None:
+        """Rows of ``verdicts.csv``: one per sensor and day that has one."""
+        for message in health:
+            day = format_time(message.time)[:10]
+            self._lines(
+                "verdicts",
+                [(day, v.sensor, v.verdict, v.cause, _number(v.share), _number(v.impact)) for v in message.verdicts],
+            )
+
     def alerts(self, alerts: Iterable[Alert]) -> None:
         """One final row per alert id, written at the end by onset; several series are joined by ``;``."""
         for alert in alerts:
@@ -149,6 +164,8 @@ class TableWriter:
             file.close()
         if self._revised:
             keep_newest_revision(self.path("aggregates"))
+        if self._judged_anew:
+            keep_last_judgement(self.path("quality"))
         for table in files:
             if "parquet" in self._formats:
                 to_parquet(table, self.path(table), self.path(table, "parquet"))

@@ -142,6 +142,21 @@ class Alert(msgspec.Struct, frozen=True):
     incident: str = ""
     actions: list[Action] = []
     v: int = VERSION
+    children: list[str] = []  # findings of other areas that this alert has taken in and that are still open
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a sensor was worth on one day, in PeMS words: ``good``, or why not.
+
+    ``share`` 0..1 of the expected readings that speak for it, ``impact`` readings affected × importance: a worklist is
+    the verdicts of a day by impact.
+    """
+
+    sensor: str
+    verdict: str
+    cause: str
+    share: float
+    impact: float
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -160,6 +175,7 @@ class Health(msgspec.Struct, frozen=True):
     p_failure: float | None = None
     note: str = ""
     v: int = VERSION
+    verdicts: list[Verdict] = []  # of the asset's sensors, for the day that begins at ``time``
 
 
 class Forecast(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ _STEP_TELLS: Final = 6.0  # mean changes; smaller steps are the series' own
 _STEP_SHARE: Final = 0.7  # of the slow residual: so large a step explains it
 _UNUSUAL: Final = 3.0  # mean residuals
 _DAY: Final = 86_400.0
-(LAST_R, BEFORE_R, BEFORE_T, CHANGE, VIVID, SLOW, BIG_STEP, STILL, STILL_LOW) = range(9)
+(LAST_R, BEFORE_R, BEFORE_T, CHANGE, VIVID, SLOW, BIG_STEP, STILL, STILL_MEAN) = range(9)
 (REC_SPIKE, REC_NOISE, REC_STEP, REC_DRIFT) = range(9, 13)  # records
 _LINES: Final = 13
 _MEAN, _COUNT, _SIZE, _MOVE = range(4)  # per hour of day: mean, readings, mean |residual|, mean |change of it|
@@ -125,14 +125,13 @@ class Shape:
         found = now.warm & (stat > limits.noise) & (stat > limits.noise_record * one[REC_NOISE])
         c.fail(found, Flag.SUSPECT, Test.NOISE)
         self._remember(one, REC_NOISE, stat, limits.noise, now)
-        # Attenuated: the mean change over about a day has fallen far below the smallest it ever was.
+        # Attenuated: the mean change over about a day has fallen far below that of the days before.
         share = np.maximum(now.day_share, 1 / 200) * now.near2
         one[STILL] += share * (np.minimum(away, 4.0) - one[STILL])
-        quiet = now.warm & now.near2 & (one[STILL] < self._limits.attenuated * one[STILL_LOW])
+        quiet = now.warm & now.near2 & (one[STILL] < self._limits.attenuated * one[STILL_MEAN])
         c.fail(quiet, Flag.SUSPECT, Test.ATTENUATED)
-        faded = one[STILL_LOW] * (1 + now.day_share / 60)
-        lowest = np.where(one[STILL_LOW] > 0, np.minimum(faded, np.maximum(one[STILL], 0.0)), one[STILL])
-        one[STILL_LOW] = np.where(now.warm & now.near2 & ~quiet, lowest, one[STILL_LOW])
+        slower = np.where(one[STILL_MEAN] > 0, share / 10, 1.0) * now.warm * now.near2 * ~quiet
+        one[STILL_MEAN] += slower * (one[STILL] - one[STILL_MEAN])
 
     def _level(self, c: Columns, now: _Now, one: Floats) -> None:
         """A step that stays, and a slow mean of the residual that is farther out than it ever was."""
@@ -192,7 +191,7 @@ class Shape:
 
     def residual(self) -> Floats:
         """``float64[rows]``: slow residual of each row in its own scatter; what neighbours are compared by."""
-        return self._one[SLOW].copy()
+        return np.array(self._one[SLOW])
 
     def snapshot(self) -> Payload:
         names = ("week", "week_n", "day", "ring", "rough", "one")

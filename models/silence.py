@@ -80,7 +80,9 @@ class Silence:
 
     def _learn_usual(self, row: int, t: int, step_s: float, interval_s: float) -> None:
         """The gaps that a series is used to: only what keeps coming raises them, a single outage hardly does."""
-        faded = math.exp(-(t - int(self._usual_t[row])) / 1_000 / (_USUAL_MEMORY * interval_s)) if self._usual_t[row] else 0
+        faded = (
+            math.exp(-(t - int(self._usual_t[row])) / 1_000 / (_USUAL_MEMORY * interval_s)) if self._usual_t[row] else 0
+        )
         usual = max(float(self._usual[row]) * faded, interval_s)
         self._usual[row] = usual * max(step_s / usual, 1.0) ** _USUAL_STEP
         self._usual_t[row] = t
@@ -91,7 +93,9 @@ class Silence:
         return found
 
     def _allowed_ms(self, interval_s: Floats) -> Floats:
-        return np.asarray(np.maximum(np.maximum(self._intervals * interval_s, self._at_least_s), 2 * self._usual) * 1_000)
+        return np.asarray(
+            np.maximum(np.maximum(self._intervals * interval_s, self._at_least_s), 2 * self._usual) * 1_000
+        )
 
     def due_ms(self, row: int, last: int, interval_s: Floats) -> tuple[int, int]:
         """When the reading after ``last`` was due, and when its absence counts as silence; epoch ms."""
@@ -132,7 +136,9 @@ class Silence:
             self._usual_t = np.append(self._usual_t, np.zeros(more, np.int64))
 
     def snapshot(self) -> Payload:
-        columns = {name: getattr(self, f"_{name}").copy() for name in ("last", "live", "silent", "back", "usual", "usual_t")}
+        columns = {
+            name: getattr(self, f"_{name}").copy() for name in ("last", "live", "silent", "back", "usual", "usual_t")
+        }
         return {**columns, "gaps": [list(gap) for gap in self._gaps]}
 
     def restore(self, payload: Mapping[str, Any]) -> None:

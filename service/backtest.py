@@ -15,7 +15,7 @@ from domain.sensors import OpenRegister
 from domain.times import SECOND_MS, TIME_MS_MAX, format_time
 from streams.analyser import Step
 from streams.area_clock import Patience
-from streams.desk import on_finding
+from streams.desk import holder, on_finding
 from streams.driver import Driver
 from streams.setup import Setup
 from streams.stage import Flow
@@ -80,7 +80,8 @@ def _write(step: Step, tables: TableWriter, aside: "_PutAside", known: dict[str,
         _write_flow(flow, tables, summary)
         aside.records(flow.quarantined)
         for finding in flow.findings:
-            changed = on_finding(finding, known.get(finding.id), ())
+            alert = known.get(finding.id) or holder(finding, known.values())
+            changed = on_finding(finding, alert, ())
             if changed is not None:
                 known[changed.id] = changed
 
@@ -89,15 +90,18 @@ def _write_flow(flow: Flow, tables: TableWriter, summary: Summary) -> None:
     for batch in flow.closed:
         tables.aggregates(batch)
         summary.aggregates += len(batch)
-    for part in (flow.readings, flow.revised, flow.unused):
+    for part in (flow.readings, flow.unused):
         if len(part):
             tables.quality(flow.names, part)
+    if len(flow.revised):
+        tables.quality_anew(flow.names, flow.revised)
     if flow.scores is not None and len(flow.scored):
         tables.scores(flow.names, flow.scored, flow.scores)
         summary.scores += len(flow.scored)
     tables.forecasts(flow.forecasts)
     tables.anticipated(flow.anticipated)
     tables.maintenance(flow.health)
+    tables.verdicts(flow.health)
     summary.readings += len(flow.readings)
     summary.forecasts += len(flow.forecasts)
 

@@ -13,7 +13,35 @@ from domain.times import HOUR_MS
 from streams.quarantine import identity
 
 OPEN, ACKNOWLEDGED, RESOLVED, CLOSED = STATES
+#: Findings of several areas about one thing above them: one alert for all.
+FOLDED = ("silence.feed", "silence.line", "silence.controller")
 ACTIONS = ("acknowledge", "comment", "verdict")
+
+
+def holder(finding: Finding, active: Iterable[Alert]) -> Alert | None:
+    """The alert that has taken the finding in, or will, being about the same feed, line or controller; else None."""
+    if finding.rule not in FOLDED:
+        return None
+    alike = [a for a in active if a.rule == finding.rule and a.place == finding.place and a.cleared is None]
+    if finding.phase != "open":
+        alike = [a for a in alike if finding.id in a.children or finding.id == a.id]
+    return min(alike, key=lambda alert: (alert.onset, alert.id), default=None)
+
+
+def _on_child(finding: Finding, known: Alert) -> Alert | None:
+    """A feed, line or controller is down for as long as any area says so."""
+    children = known.children or [known.id]
+    if finding.phase == "open":
+        if finding.id in children:
+            return None
+        series = sorted({*known.series, *finding.series})
+        return _changed(known, children=[*children, finding.id], series=series, onset=min(known.onset, finding.onset))
+    left = [child for child in children if child != finding.id]
+    if finding.phase != "close" or len(left) == len(children):
+        return None
+    if left:
+        return _changed(known, children=left)
+    return _changed(_cleared(known, finding.time), children=[])
 
 
 def on_finding(finding: Finding, known: Alert | None, active: Iterable[Alert]) -> Alert | None:
@@ -27,7 +55,11 @@ def on_finding(finding: Finding, known: Alert | None, active: Iterable[Alert]) -
     if known is None:
         alert = _raised(finding, _incident(finding, active))
         return _cleared(alert, finding.time) if finding.phase == "close" else alert
-    if known.cleared is not None or finding.phase == "open":
+    if known.cleared is not None:
+        return None
+    if finding.rule in FOLDED:
+        return _on_child(finding, known)
+    if finding.phase == "open":
         return None
     if finding.phase == "close":
         return _changed(_cleared(known, finding.time), why=finding.why, series=finding.series)

@@ -3,7 +3,6 @@
 Works on readings at whatever rate they come and on flags that were revised; only flagged readings are walked one by one.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,5 +99,5 @@ class FaultWatch:
     def snapshot(self) -> list[Any]:
         return [[row, dict(case.counts), case.last, case.told] for row, case in self._cases.items()]
 
-    def restore(self, payload: list[Any] | list[Mapping[str, Any]]) -> None:
+    def restore(self, payload: list[Any]) -> None:
         self._cases = {int(row): _Case(dict(counts), int(last), told) for row, counts, last, told in payload}

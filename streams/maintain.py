@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from domain.messages import Health
+from domain.messages import Health, Verdict
 from domain.sensors import Event
 from domain.times import DAY_MS
 from models.asset_days import asset_days
+from models.day_verdict import DayVerdicts
 from models.health_signals import HealthSignals
 from models.remaining_life import RemainingLife
 from streams.area_clock import NEVER
@@ -25,11 +26,12 @@ class MaintainStage:
     """Daily signals per series, joined per asset; remaining life where failures are known."""
 
     kind: ClassVar[str] = "maintain"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __init__(self, board: Board) -> None:
         self._board = board
         self._signals = HealthSignals()
+        self._verdicts = DayVerdicts()
         self._life = RemainingLife()
         self._events: list[Event] = []
         self._closed_until = NEVER
@@ -37,6 +39,8 @@ class MaintainStage:
     def on_frame(self, flow: Flow) -> Flow:
         self._signals.ensure(self._board.index.specs)
         self._signals.observe(flow.readings, self._board.interval.seconds())
+        self._verdicts.ensure(self._board.index.specs)
+        self._verdicts.observe(flow.readings)
         return self._close(flow)
 
     def on_tick(self, flow: Flow) -> Flow:
@@ -54,16 +58,18 @@ class MaintainStage:
             return flow
         self._closed_until = until
         days = asset_days(self._board.index.specs, self._signals.close_day(until))
+        verdicts = self._verdicts.close_day(until, self._board.interval.seconds())
         health: list[Health] = []
         for (day, asset), measurements in sorted(days.items()):
             self._apply_events(day)
-            health.append(self._day(asset, day, measurements))
+            health.append(self._day(asset, day, measurements, verdicts.get(day, [])))
         self._apply_events(until)
         return replace(flow, health=flow.health + health)
 
-    def _day(self, asset: str, day: int, signals: dict[str, float]) -> Health:
+    def _day(self, asset: str, day: int, signals: dict[str, float], verdicts: list[Verdict]) -> Health:
         self._life.observe(asset, day, signals)
         life = self._life.predict(asset)
+        assets = {spec.sensor.sensor: spec.sensor.asset_name for spec in self._board.index.specs}
         return Health(
             asset=asset,
             area=self._board.area,
@@ -74,6 +80,7 @@ class MaintainStage:
             upper=life.upper,
             p_failure=life.p_failure,
             note=life.note,
+            verdicts=[verdict for verdict in verdicts if assets[verdict.sensor] == asset],
         )
 
     def _apply_events(self, before: int) -> None:
@@ -85,6 +92,7 @@ class MaintainStage:
     def snapshot(self) -> dict[str, Any]:
         return {
             "signals": snapshot(self._signals),
+            "verdicts": snapshot(self._verdicts),
             "life": snapshot(self._life),
             "events": [[event.time, event.asset, event.kind] for event in self._events],
             "closed_until": self._closed_until,
@@ -93,6 +101,8 @@ class MaintainStage:
     def restore(self, payload: Mapping[str, Any]) -> None:
         self._signals.ensure(self._board.index.specs)
         restore_learned(self._signals, payload["signals"], self._board.begins_anew)
+        self._verdicts.ensure(self._board.index.specs)
+        restore_learned(self._verdicts, payload["verdicts"], self._board.begins_anew)
         restore_learned(self._life, payload["life"], self._board.begins_anew)
         self._events = [Event(*row) for row in payload["events"]]
         self._closed_until = payload["closed_until"]

@@ -64,7 +64,8 @@ class SilenceWatch:
 
     def gaps(self) -> list[Finding]:
         """Silences that began and ended since the last look at the clock: each is opened and closed at once."""
-        found, by_sensor = [], {}
+        found: list[Finding] = []
+        by_sensor: dict[str, list[tuple[int, int, int]]] = {}
         for row, last, until in self._timers.gaps():
             by_sensor.setdefault(self._specs[row].sensor.sensor, []).append((row, last, until))
         for sensor, gaps in by_sensor.items():

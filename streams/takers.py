@@ -12,7 +12,7 @@ from domain.errors import Rejected
 from domain.messages import Action, Adoption, Alert, Finding
 from domain.ports import AlertStore, Progress, Publisher, Record, Result, Store
 from domain.topics import partition_of
-from streams.desk import check_action, check_adoption, held_back, on_action, on_finding
+from streams.desk import check_action, check_adoption, held_back, holder, on_action, on_finding
 from streams.quarantine import refused_result
 from streams.records import result_of
 from streams.retrying import until_available
@@ -153,7 +153,7 @@ class DeskTaker:
 
     def _finding(self, value: bytes, touched: dict[str, Alert], active: dict[str, Alert]) -> Alert | None:
         finding = decode_as(Finding, value)
-        known = touched.get(finding.id) or self._alerts.get(finding.id)
+        known = touched.get(finding.id) or self._alerts.get(finding.id) or holder(finding, active.values())
         book = self._thresholds
         if book is not None and held_back(finding, known, book.at(finding.rule, finding.area, finding.time)):
             self.held_back += 1

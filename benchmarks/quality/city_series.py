@@ -19,7 +19,14 @@ DOMAINS = ("traffic", "air", "energy")
 _HELD_STATIONS = ("Dingling", "Huairou", "Shunyi")
 _BEIJING = {"PM2.5": ("air.pm25", 1.0), "PM10": ("air.pm10", 1.0), "SO2": ("air.so2", 1.0), "NO2": ("air.no2", 1.0),
             "CO": ("air.co", 1e-3), "O3": ("air.o3", 1.0)}  # fmt: skip
-_MARYLEBONE = {"no2": "design", "pm10": "design", "co": "design", "o3": "held-out", "pm25": "held-out", "nox": "held-out"}
+_MARYLEBONE = {
+    "no2": "design",
+    "pm10": "design",
+    "co": "design",
+    "o3": "held-out",
+    "pm25": "held-out",
+    "nox": "held-out",
+}
 _NAB = {"speed_t4013": "design", "occupancy_t4013": "design", "speed_6005": "held-out", "occupancy_6005": "held-out"}
 
 
@@ -104,9 +111,7 @@ def _ms(time: datetime) -> int:
     return int(time.timestamp() * 1_000)
 
 
-def _city(
-    name: str, quantity: str, domain: str, half: str, path: Path, when: str, column: str, pattern: str
-) -> City:
+def _city(name: str, quantity: str, domain: str, half: str, path: Path, when: str, column: str, pattern: str) -> City:
     read: Callable[[str], int] = lambda text: _ms(datetime.strptime(text, pattern).replace(tzinfo=UTC))  # noqa: E731
     known: dict[int, float] = {}
     for row in _rows(path):

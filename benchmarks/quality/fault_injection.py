@@ -1,4 +1,4 @@
-"""Sensor faults put into a recorded series, one after the other with long rests between; what they are is drawn by seed.
+"""Sensor faults put into a recorded series, one after the other with long rests between, drawn by seed.
 
 Sizes are in units of the 5–95 % range of the series, durations in hours (hourly series; shorter where readings come
 every few minutes): spike 0.6–1.2, level ±0.4–0.8 for 24–72 h (4–24 h), noise with deviation 0.2–0.4 for 12–48 h

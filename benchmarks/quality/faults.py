@@ -1,9 +1,9 @@
-"""Injected sensor faults through ``borough backtest``: hit rate by fault and domain, alerts without faults, named causes.
+"""Injected sensor faults through ``borough backtest``: hits, alerts without faults, named causes.
 
     .venv/bin/python benchmarks/quality/faults.py [--data ../shared/data] [--seed N] [--detector NAME] [--write]
 
-Every series is a sensor of its own in an area of its own. It runs twice, as recorded and with faults; a fault is hit when
-an alert of any kind has its onset from the fault's first reading to two readings after its last, and the run without
+Every series is a sensor of its own in an area of its own. It runs twice, as recorded and with faults; a fault is hit
+when an alert of any kind has its onset from the fault's first reading to two readings after its last, and the run without
 faults has no alert of that onset. Alerts per sensor-week are those of the run without faults, after the warm-up. The
 cause is what the first alert of a sensor fault in that time (else of any kind) says in ``why``. ``--write`` renews
 ``docs/quality/faults.md`` and its picture.
@@ -36,7 +36,15 @@ ROOT = Path(__file__).resolve().parents[2]
 SEED = 20_261_126
 YEAR_MS = 365 * 86_400_000
 WEEK_MS = 7 * 86_400_000
-FLOORS = {"stuck": 0.85, "drop-out (zeros)": 0.85, "drop-out (missing)": 0.85, "drift": 0.85, "level": 0.65, "noise": 0.65, "spike": 0.5}  # noqa: E501
+FLOORS = {
+    "stuck": 0.85,
+    "drop-out (zeros)": 0.85,
+    "drop-out (missing)": 0.85,
+    "drift": 0.85,
+    "level": 0.65,
+    "noise": 0.65,
+    "spike": 0.5,
+}
 #: What the sentence of an alert must name, by kind of fault.
 SAYS = {"stuck": "(stuck)", "drop-out (zeros)": "(drop-out)", "drop-out (missing)": "silent", "drift": "(drift)",
         "level": "(level shift)", "noise": "(noise)", "spike": "(spike)"}  # fmt: skip
@@ -176,7 +184,9 @@ def main() -> None:
             part = measure(options.data, domain, half, options.seed, options.detector, options.series)
             parts[domain, half] = part
             print(f"{domain}, {half}: alerts without faults {dict(part.alert_kinds)}", flush=True)
-    command = f"benchmarks/quality/faults.py --seed {options.seed} --detector {options.detector} --series {options.series}"
+    command = (
+        f"benchmarks/quality/faults.py --seed {options.seed} --detector {options.detector} --series {options.series}"
+    )
     print(command, told(parts), sep="\n\n")
     if options.write:
         from benchmarks.quality import faults_page

@@ -33,5 +33,7 @@ def test_bits_of_tests_are_never_renumbered() -> None:
     assert {test.name: int(test) for test in Test} == {
         "GROSS_RANGE": 1, "SPIKE": 2, "RATE_OF_CHANGE": 4, "FLAT_LINE": 8, "ATTENUATED": 16, "GAP": 32,
         "CORRECTION": 64, "FUTURE": 128, "LATE": 256, "CLIMATOLOGY": 512, "NEIGHBOUR": 1024, "PHYSICS": 2048,
-        "COUNTER": 4096, "MISSING": 8192,
+        "COUNTER": 4096, "MISSING": 8192, "DROPOUT": 16384, "NOISE": 32768, "LEVEL": 65536, "DRIFT": 131072,
+        "COUNTER_DIP": 262144, "COUNTER_RESET": 524288, "COUNTER_ROLLOVER": 1048576, "COUNTER_SWAP": 2097152,
+        "UNIT": 4194304,
     }  # fmt: skip
