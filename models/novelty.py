@@ -15,6 +15,7 @@ finding for a week (a series that cries often must cry louder). A step, level or
 tail is a finding alone. All parameters are durations, or decades of probability. State is bounded: some 16 kB a series.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Final
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.flags import Flag
-from domain.readings import Floats
+from domain.readings import Floats, Ints
 from domain.scores import Judged, Scores
 from models.contract import Payload
 from models.novelty_state import (
@@ -42,8 +43,8 @@ from models.novelty_state import (
     T,
     X,
 )
-from models.novelty_step import Grid, Turn
-from models.rounds import Round, rounds
+from models.novelty_step import Grid, Turn, tail_evidence
+from models.rounds import rounds
 from models.seasonal import SeasonalDetector
 from models.series_spec import SeriesSpec
 
@@ -79,33 +80,39 @@ class NoveltyDetector:
         """Score, then learn; a reading that is not finite is neither scored nor learned."""
         n = len(readings)
         said = self._seasonal.observe(readings)
-        score, mean = np.full(n, np.nan), np.full(n, np.nan)
-        found = np.full((len(CHANNELS) + 1, n), np.nan)
+        z = np.full((len(CHANNELS), n), np.nan)
+        age, spacing = np.full(n, np.nan), np.full(n, np.nan)
+        whole = np.arange(n)
+        finite, learnable = np.isfinite(readings.x), readings.flag != Flag.FAIL
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            alone = _decades_over(said.score)
-            level = np.minimum(said.channels["level"], self._p.evidence_max)
-            found[-1] = np.where(np.isfinite(said.score), level, np.nan)
             for turn in rounds(readings.row):
-                self._turn(readings, turn, alone, score, mean, found)
+                at = whole[turn]
+                if not finite[at].all():
+                    at = at[finite[at]]
+                if len(at):
+                    self._turn(readings, at, learnable, z, age, spacing)
+            level = np.where(np.isfinite(said.score), said.channels["level"], np.nan)
+            found = np.vstack([tail_evidence(z), level])
+            mean = _together(np.minimum(found, self._p.evidence_max), self._p.agreement)
+            over = self._over(mean, _decades_over(said.score), age)
+            score = self._judge(readings, over, spacing, learnable)
             best = np.fmax(mean, np.log10(said.one_in))
             one_in = np.where(np.isfinite(score), 10.0 ** np.minimum(best, 12.0), np.nan)
-        channels = {name: np.nan_to_num(found[k]) for k, name in enumerate(CHANNELS)}
+        warm = np.isfinite(score)
+        channels = {name: np.where(warm, np.nan_to_num(found[k]), 0.0) for k, name in enumerate(CHANNELS)}
         return Scores(score, said.expected, said.lower, said.upper, one_in, {**said.channels, **channels})
 
-    def _turn(self, readings: Judged, turn: Round, alone: Floats, score: Floats, mean: Floats, found: Floats) -> None:
-        """One reading of each of some rows: into ``score``, ``mean`` evidence and ``found`` of the channels."""
-        at = np.arange(len(readings))[turn]
-        at = at[np.isfinite(readings.x[at])]
-        if not len(at):
-            return
+    def _turn(
+        self, readings: Judged, at: Ints, learnable: NDArray[np.bool_], z: Floats, age: Floats, spacing: Floats
+    ) -> None:
+        """One reading of each of some rows: into the columns ``z``, ``age`` and ``spacing``; then learn it."""
         row, t = readings.row[at], readings.t[at] / 1_000
         y, raw = self._rates(row, t, readings.x[at])
         now = Turn(self._state, self._p, self._grids, row, t, y)
         now.new[X], now.new[RATE] = raw, y
-        found[:-1, at] = now.evidence(now.distances())
-        mean[at] = _together(found[:, at], self._p.agreement)
-        score[at] = self._judge(now, mean[at], alone[at])
-        now.store(readings.flag[at] != Flag.FAIL)
+        z[:, at] = now.deviations(now.distances())
+        age[at], spacing[at] = t - now.new[FIRST], now.spacing
+        now.store(learnable[at])
 
     def _rates(self, row: NDArray[Any], t: Floats, x: Floats) -> tuple[Floats, Floats]:
         """What is judged: the value, of a counter its rate per hour; and the raw value, within what squares allow."""
@@ -118,25 +125,35 @@ class NoveltyDetector:
         usable = (old[SEEN] > 0) & (rate >= 0)
         return np.where(counts, np.where(usable, rate, np.nan_to_num(old[RATE])), raw), raw
 
-    def _judge(self, now: Turn, mean: Floats, alone: Floats) -> Floats:
-        """The score: 0.5 is what a finding takes; within an episode what it takes to go on."""
-        p, old, new, t = self._p, now.old, now.new, now.t
-        age = t - np.where(old[SEEN] > 0, new[FIRST], t)
+    def _over(self, mean: Floats, alone: Floats, age: Floats) -> Floats:
+        """Decades of evidence over what a finding takes; NaN while warming up."""
+        p = self._p
         looked = np.log10(np.maximum(age, p.young_s) / p.reference_s)
         over = np.fmax(mean - p.history_power * looked - p.threshold, alone - p.step_decades)
-        known = np.isfinite(over) & (age >= p.warm_up_s)
-        fatigue = old[FATIGUE] * np.exp(-np.maximum(t - old[FATIGUE_T], 0.0) / p.fatigue_s)
-        high = known & (over >= 0)
-        rested = t - old[LAST_HIGH] > np.maximum(p.rest_s, 5 * now.spacing)
-        going_on = t - old[LAST_SAID] <= np.maximum(_HOLD_S, _HOLD_INTERVALS * now.spacing)
-        begins = high & rested & (over >= p.fatigue * fatigue)
-        loud = begins | (high & going_on)
-        new[LAST_HIGH] = np.where(begins | (high & ~rested), t, old[LAST_HIGH])
-        new[LAST_SAID] = np.where(loud, t, old[LAST_SAID])
-        new[FATIGUE] = np.where(begins, fatigue + 1, old[FATIGUE])
-        new[FATIGUE_T] = np.where(begins, t, old[FATIGUE_T])
+        return np.where(age >= p.warm_up_s, over, np.nan)
+
+    def _judge(self, readings: Judged, over: Floats, spacing: Floats, learnable: NDArray[np.bool_]) -> Floats:
+        """The score: 0.5 is what a finding takes; within an episode what it takes to go on."""
+        p, line = self._p, self._state.line
+        loud = np.zeros(len(over), dtype=bool)
+        for k in np.flatnonzero(over >= 0).tolist():  # few: only these are walked one by one
+            row, t, gap = int(readings.row[k]), float(readings.t[k]) / 1_000, float(spacing[k])
+            rested = t - line[LAST_HIGH, row] > max(p.rest_s, 5 * gap)
+            fatigue = 0.0
+            if rested:
+                fatigue = float(line[FATIGUE, row]) * math.exp(-max(t - line[FATIGUE_T, row], 0.0) / p.fatigue_s)
+            begins = rested and over[k] >= p.fatigue * fatigue
+            loud[k] = begins or t - line[LAST_SAID, row] <= max(_HOLD_S, _HOLD_INTERVALS * gap)
+            if not learnable[k]:
+                continue
+            if begins or not rested:
+                line[LAST_HIGH, row] = t
+            if loud[k]:
+                line[LAST_SAID, row] = t
+            if begins:
+                line[[FATIGUE, FATIGUE_T], row] = fatigue + 1, t
         score = 1 / (1 + np.exp(-1.5 * over))
-        return np.where(known, np.where(loud, score, np.minimum(score, _QUIET_MAX)), np.nan)
+        return np.where(loud, score, np.minimum(score, _QUIET_MAX))
 
     def snapshot(self) -> Payload:
         return {

@@ -57,11 +57,11 @@ class NoveltyParameters:
         step_decades: by so much must a step, a level or a restlessness break its own tail to be a finding alone.
     """
 
-    threshold: float = 1.1
+    threshold: float = 1.15
     history_power: float = 0.7
     reference_s: float = 900_000.0
     evidence_max: float = 6.0
-    young_s: float = 86_400.0
+    young_s: float = 3 * 86_400.0
     warm_up_s: float = 43_200.0
     mean_s: float = 10_800.0
     hour_s: float = 3_600.0
@@ -76,7 +76,7 @@ class NoveltyParameters:
     fatigue: float = 0.45
     fatigue_s: float = 2 * 86_400.0
     agreement: float = 0.7
-    step_decades: float = 1.0
+    step_decades: float = 0.35
 
     def __post_init__(self) -> None:
         for name in (

@@ -53,11 +53,10 @@ _FAR: Final = 1e3  # 5–95 % ranges from the middle: values beyond count as thi
 _Q_SHIFT: Final = float(np.log10(np.sqrt(2 * np.pi) / 2))
 
 
-def tail_evidence(z: Floats, evidence_max: float) -> Floats:
-    """``−log10 P(Z ≥ z)`` of a standard normal for z ≥ 0, within 0.01; 0.3 below."""
+def tail_evidence(z: Floats) -> Floats:
+    """``−log10 P(Z ≥ z)`` of a standard normal for z ≥ 0, within 0.01; 0.3 below, NaN for NaN."""
     z = np.minimum(np.maximum(z, 0.0), 40.0)
-    deep = z * z * 0.21714724 + np.log10(z + np.sqrt(z * z + 8 / np.pi)) + _Q_SHIFT
-    return np.asarray(np.minimum(deep, evidence_max))
+    return np.asarray(z * z * 0.21714724 + np.log10(z + np.sqrt(z * z + 8 / np.pi)) + _Q_SHIFT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +113,7 @@ class Turn:
         settled = np.minimum(np.maximum(self.dt, 0.9 * before), 1.1 * before)
         early = np.fmin(before, np.where(begun, self.dt, np.nan))
         self.interval = np.where(seen < _EARLY, early, settled)
-        spacing = np.nan_to_num(self.interval, nan=1.0)
-        self.spacing = np.maximum(spacing, 1e-3)
+        self.spacing = np.where(self.interval > 1e-3, self.interval, 1.0)
         self.recent = np.minimum(self.dt, 3 * self.spacing)
 
         # The mean of the last hours and that of the last hour: over all at first.
@@ -133,7 +131,7 @@ class Turn:
         """``float64[channels, n]``: how far each reading is from the nearest of its past; NaN where there is none."""
         found = np.full((len(CHANNELS), len(self.y)), np.nan)
         ready = self.old[KEPT] >= _KEPT_MIN
-        for grid_s in np.unique(self.grid[ready]).tolist():
+        for grid_s in set(self.grid[ready].tolist()):
             which = np.flatnonzero(ready & (self.grid == grid_s))
             grid = self.grids.get(grid_s)
             if grid is None:
@@ -178,17 +176,18 @@ class Turn:
         nearest = [np.fmin.reduce(columns, axis=1) for columns in (value, recent, unlike, at_hour, at_time)]
         return np.stack(nearest).astype(np.float64)
 
-    def evidence(self, distance: Floats) -> Floats:
-        """``float64[channels, n]``, NaN where a channel cannot say; then learns the distances."""
+    def deviations(self, distance: Floats) -> Floats:
+        """``float64[channels, n]``: short mean of each distance in deviations from its long mean, NaN where a channel
+        cannot say; then learns the distances."""
         p, old, new = self.p, self.old, self.new
         known = np.isfinite(distance)
         count, short, mean, square = old[COUNT], old[SHORT], old[LONG], old[SQUARE]
         here = np.where(known, distance, 0.0)
         share = -np.expm1(-self.recent / np.maximum(p.short_s, p.short_intervals * self.spacing))
         now = np.where(count > 0, short + share * (here - short), here)
-        deviation = np.maximum(np.sqrt(square), p.floor * np.nan_to_num(old[SCALE], nan=1.0)) + 1e-12
+        deviation = np.maximum(np.sqrt(square), p.floor * np.fmax(old[SCALE], 0.0)) + 1e-12
         ready = known & (count >= _LEARNED)
-        found = np.where(ready, tail_evidence((now - mean) / deviation, p.evidence_max), np.nan)
+        found = np.where(ready, (now - mean) / deviation, np.nan)
         learned = np.where(ready, np.minimum(here, mean + p.clip * deviation), here)
         gain = 1 / np.minimum(count + 1, np.maximum(p.memory_s / self.spacing, 2.0))
         step = learned - mean
