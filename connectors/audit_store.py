@@ -92,7 +92,7 @@ class SqliteAuditStore:
                 rows = self._db.execute(f"SELECT {_COLUMNS} FROM trail {where} ORDER BY number", values).fetchall()
             except sqlite3.Error as error:
                 raise Unavailable(f"{self._path}: {error}") from error
-        return (Entry(*row[:4], _bytes(row[4]), *row[5:]) for row in rows)
+        return (Entry(n, one, kind, time, _bytes(body), *hashes) for n, one, kind, time, body, *hashes in rows)
 
     def verify(self) -> Verified:
         """Compute every hash anew. Raises: Unavailable."""

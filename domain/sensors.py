@@ -49,8 +49,9 @@ class Event:
 class SensorRegister:
     """Looks sensors up by name; an unknown one is None, or gets an area of its own where that is allowed."""
 
-    def __init__(self, sensors: Iterable[Sensor] = ()) -> None:
+    def __init__(self, sensors: Iterable[Sensor] = (), links: Iterable[Link] = ()) -> None:
         self._by_name: dict[str, Sensor] = {}
+        self.links = tuple(links)
         for sensor in sensors:
             if sensor.sensor in self._by_name:
                 raise Misconfigured(f"sensors table: sensor {sensor.sensor} stands twice")

@@ -17,7 +17,7 @@ from connectors.held import HeldReadings
 from connectors.http_door import readings_router
 from connectors.outbox import SqliteOutbox
 from connectors.pump import Pump
-from connectors.tables_in import read_sensors
+from connectors.tables_in import read_links, read_sensors
 from domain.ports import AlertStore, Store
 from domain.sensors import OpenRegister, Sensor, SensorRegister
 from domain.times import SECOND_MS
@@ -57,7 +57,8 @@ def wall_clock() -> int:
 def make_register(settings: Settings, more: Sequence[Sensor] = ()) -> SensorRegister:
     """The sensors table, open to others where settings say so. Raises: Misconfigured."""
     sensors = [*more, *(read_sensors(settings.sensors) if settings.sensors else [])]
-    return OpenRegister(sensors) if settings.accept_unknown else SensorRegister(sensors)
+    links = read_links(settings.links) if settings.links else []
+    return OpenRegister(sensors, links) if settings.accept_unknown else SensorRegister(sensors, links)
 
 
 def make_setup(settings: Settings, register: SensorRegister) -> Setup:

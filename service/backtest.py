@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.readings_table import BadRow
-from connectors.tables_in import read_events, read_readings, read_sensors
+from connectors.tables_in import read_events, read_links, read_readings, read_sensors
 from connectors.tables_out import TableWriter
 from domain.messages import Alert, Quarantined
 from domain.sensors import OpenRegister
@@ -54,7 +54,7 @@ def backtest(
     Raises:
         Misconfigured: a file that is missing or no table, an unknown detector.
     """
-    register = OpenRegister(read_sensors(sensors) if sensors else [])
+    register = OpenRegister(read_sensors(sensors) if sensors else [], read_links(links) if links else [])
     # A span is analysed before its time has passed: nothing in a recording is ahead of the clock.
     patience = Patience(int(lateness_s * SECOND_MS), int(horizon_s * SECOND_MS), future_ms=_NEVER_AHEAD_MS)
     driver = Driver(Setup(register, patience, detector))

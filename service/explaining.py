@@ -8,7 +8,7 @@ import msgspec
 
 from domain.errors import Misconfigured, Rejected
 from domain.messages import Alert
-from domain.sensors import OpenRegister, Sensor, SensorRegister
+from domain.sensors import Link, OpenRegister, Sensor, SensorRegister
 from domain.series import parse_series
 from domain.topics import partition_of, topic_of
 
@@ -30,6 +30,7 @@ class _SetupNote(msgspec.Struct):
     future_ms: int
     open: bool
     sensors: list[Sensor]
+    links: list[Link] = []
 
 
 def setup_note(setup: "Setup") -> bytes:
@@ -41,6 +42,7 @@ def setup_note(setup: "Setup") -> bytes:
         patience.future_ms,
         isinstance(register, OpenRegister),
         list(register),
+        list(register.links),
     )
     return msgspec.json.encode(note)
 
@@ -50,7 +52,7 @@ def read_setup(raw: bytes) -> "Setup":
     from streams.setup import Setup
 
     note = msgspec.json.decode(raw, type=_SetupNote)
-    register = (OpenRegister if note.open else SensorRegister)(note.sensors)
+    register = (OpenRegister if note.open else SensorRegister)(note.sensors, note.links)
     return Setup(register, Patience(note.lateness_ms, note.horizon_ms, note.future_ms), note.detector)
 
 

@@ -41,7 +41,7 @@ class Analyser:
     """``apply`` the messages of one topic and partition in their order."""
 
     kind: ClassVar[str] = "analyser"
-    version: ClassVar[str] = "2"  # 2: the stages assets and earlier
+    version: ClassVar[str] = "2"  # 2: the stages assets, roads and earlier
 
     def __init__(self, topic: str, partition: int, register: SensorRegister, make_area: MakeArea) -> None:
         self._topic = topic

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from domain.readings import Floats, Ints
-from domain.sensors import SensorRegister
+from domain.sensors import Link, SensorRegister
 from models.interval import IntervalLearner
 from streams.area_clock import NEVER, AreaClock, Patience
 from streams.reading_log import ReadingLog
@@ -17,6 +17,7 @@ class Board:
     """The validate stage writes all of these.
 
     Attributes:
+        links: the road graph, of the whole register.
         keep_from: ``int64[rows]`` from which event time on readings of each row may still change something, epoch ms;
             moves on from time to time.
         slow_residual: ``float64[rows]`` how far each series has been from its usual course of late, in its own scatter.
@@ -30,6 +31,7 @@ class Board:
     log: ReadingLog
     clock: AreaClock
     interval: IntervalLearner
+    links: tuple[Link, ...] = ()
     keep_from: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     slow_residual: Floats = field(default_factory=lambda: np.empty(0))
     floor: int = NEVER
@@ -37,4 +39,5 @@ class Board:
 
     @classmethod
     def of(cls, area: str, register: SensorRegister, patience: Patience) -> "Board":
-        return cls(area, patience, SeriesIndex(register), ReadingLog(), AreaClock(patience), IntervalLearner())
+        index = SeriesIndex(register)
+        return cls(area, patience, index, ReadingLog(), AreaClock(patience), IntervalLearner(), register.links)

@@ -1,6 +1,6 @@
 """The pipeline: read this first.
 
-    frame or tick → validate → window → detect → assets → earlier → forecast → maintain → records
+    frame or tick → validate → window → detect → assets → roads → earlier → forecast → maintain → records
 
 Each stage takes a :class:`~streams.stage.Flow` and returns it with more in it. There is one pipeline per area; areas
 live in an :class:`~streams.analyser.Analyser`, one per topic and partition; a :class:`~streams.worker.Worker` feeds
@@ -17,6 +17,7 @@ from streams.detect import DetectStage
 from streams.earlier import EarlierStage
 from streams.forecast import ForecastStage
 from streams.maintain import MaintainStage
+from streams.roads import RoadStage
 from streams.stage import Stage
 from streams.validate import ValidateStage
 from streams.window import WindowStage
@@ -38,6 +39,7 @@ def pipeline(board: Board, detector_name: str) -> Pipeline:
         WindowStage(board),
         DetectStage(board, detector(detector_name)),
         AssetStage(board),
+        RoadStage(board),
         EarlierStage(board),
         ForecastStage(board),
         maintain,

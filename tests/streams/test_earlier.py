@@ -27,8 +27,8 @@ def hours(first: int, count: int) -> Flow:
     n = np.arange(first, first + count)
     ones = np.ones(count)
     batch = Aggregates(
-        "x", 3_600, [SERIES], np.zeros(count, np.int32), T0 + n * HOUR, ones.astype(np.int64), n * 1.0, ones, ones, ones,
-        ones, ones.astype(np.uint8), ones.astype(np.int64),
+        "x", 3_600, [SERIES], np.zeros(count, np.int32), T0 + n * HOUR, ones.astype(np.int64), n * 1.0, ones, ones,
+        ones, ones, ones.astype(np.uint8), ones.astype(np.int64),
     )  # fmt: skip
     return Flow("x", Origin("", ""), 0, [SERIES], closed=[batch])
 
