@@ -32,6 +32,7 @@ from tests.system.program import Running, accept, all_pages, borough, call, get,
 
 ROOT = Path(__file__).resolve().parents[2]
 FINDING = (ROOT / "tests" / "golden" / "finding.v1.json").read_bytes()
+pytestmark = pytest.mark.timeout(420)  # seven processes and two servers start here, on whatever is left of a machine
 GROUPS = sorted({rights.group for rights in PARTS.values()} - {""})
 
 
