@@ -46,10 +46,6 @@ class WindowStage:
 
     def on_tick(self, flow: Flow) -> Flow:
         self._prune()
-        # The first reading may have come ahead of the first tick: nothing before it has been published for that.
-        self._closed_until = {
-            length: min(until, flow.now - flow.now % (length * 1_000)) for length, until in self._closed_until.items()
-        }
         return self._with(flow, self._close(flow.now))
 
     def _prune(self) -> None:
