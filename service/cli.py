@@ -19,6 +19,7 @@ from service import (
     cli_run,
     cli_simulate,
     cli_thresholds,
+    cli_verify,
 )
 
 
@@ -54,6 +55,7 @@ for _part in (cli_run.worker, cli_run.gateway, cli_run.web, cli_run.alerts, cli_
     app.command(rich_help_panel=PART)(_part)
 app.command(rich_help_panel=HISTORY)(cli_replay.replay)
 app.command(rich_help_panel=HISTORY)(cli_backtest.backtest)
+app.command(rich_help_panel=CARE)(cli_verify.verify_replay)
 app.add_typer(cli_simulate.simulate, name="simulate", help="Scenarios with known truth.", rich_help_panel=HISTORY)
 app.add_typer(cli_query.query, name="query", help="Print history: table, CSV or JSON.", rich_help_panel=HISTORY)
 app.add_typer(cli_query.export, name="export", help="Write history to CSV or Parquet files.", rich_help_panel=HISTORY)

@@ -61,6 +61,8 @@ class ValidateStage:
         return replace(flow, now=now, readings=readings, revised=revised, unused=unused, quarantined=quarantined)
 
     def on_tick(self, flow: Flow) -> Flow:
+        # What came before the first tick could not be told to be ahead of the clock: nothing is late because of it.
+        np.minimum(self._frontier, flow.tick + self._board.patience.future_ms, out=self._frontier)
         return replace(flow, now=self._board.clock.on_tick(flow.tick))
 
     def _grow(self) -> None:

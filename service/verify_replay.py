@@ -1,0 +1,240 @@
+"""The same log through the running system, through it again, and in memory: the same results, or the first difference.
+
+Results are compared as they stand at the end: an aggregate with its highest revision, everything else under its key.
+What depends on which partition happened to be read first (the incident of an alert, its revision) is left out, and so
+is what operators did.
+"""
+
+import asyncio
+import dataclasses
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from connectors.gateway_frames import frame_entries
+from connectors.gateway_judge import Judge
+from domain import topics
+from domain.codec import decode_as, encode, encode_tick
+from domain.errors import Rejected, Rejection
+from domain.messages import Alert, Finding, Forecast, Health
+from domain.ports import Record, Result
+from domain.readings import Readings, Tick
+from domain.sensors import SensorRegister
+from domain.times import HOUR_MS
+from domain.windows import Aggregates
+from service.assemble import add_desk, add_store, add_worker, make_setup, open_alerts, open_site, start_agents
+from service.crew import Crew
+from service.settings import Settings
+from streams.desk import on_finding
+from streams.records import quarantine_records, records_of, result_of
+from streams.setup import Setup
+
+_GATEWAY = "recording"
+_FRAME_READINGS_MAX = 1_000
+_CHUNK = 200  # messages
+_COLUMNS = ("count", "mean", "min", "max", "last", "coverage", "flag", "revision")
+_PAST = 1 << 62
+
+Log = Mapping[tuple[str, int], Sequence[tuple[bytes, bytes]]]  # topic and partition → key and value, in their order
+
+
+class Found:
+    """Results under their keys; implements what ``StoreTaker`` asks of a store."""
+
+    def __init__(self) -> None:
+        self.by_topic: dict[str, dict[str, Any]] = {topic: {} for topic in (*topics.RESULTS, topics.ALERTS)}
+
+    def write(self, results: Iterable[Result]) -> list[Rejection]:
+        for result in results:
+            if isinstance(result, Aggregates):
+                self._aggregates(result)
+            else:
+                topic, key = _place(result)
+                self.by_topic[topic][key] = encode(result).decode()
+        return []
+
+    def alerts(self, alerts: Iterable[Alert]) -> None:
+        for a in alerts:
+            told = (a.kind, a.area, a.onset, a.raised, a.cleared, a.score, a.severity, a.series)
+            self.by_topic[topics.ALERTS][a.id] = repr(told)
+
+    def _aggregates(self, batch: Aggregates) -> None:
+        kept = self.by_topic[topics.AGGREGATES]
+        columns = [getattr(batch, name).tolist() for name in _COLUMNS]
+        for i, start, *row in zip(batch.i.tolist(), batch.start.tolist(), *columns, strict=True):
+            key = f"{batch.series[i]} {batch.window_s} {start}"
+            if key not in kept or kept[key][-1] <= row[-1]:
+                kept[key] = row
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Comparison:
+    """``hashes``: topic → run → hash of its results; ``difference``: the first one, in words, empty when equal."""
+
+    messages: int
+    counts: dict[str, int]
+    hashes: dict[str, dict[str, str]]
+    difference: str
+
+
+async def compare(log: Log, settings: Settings, register: SensorRegister, found: Found | None = None) -> Comparison:
+    """In memory against the embedded system twice, or against what a broker's result topics hold (``found``).
+
+    Raises: Unavailable.
+    """
+    setup = make_setup(settings, register)
+    runs = {"in memory": await asyncio.to_thread(in_memory, log, setup)}
+    if found is not None:
+        runs["topics"] = found
+    else:
+        for name in ("system", "system again"):
+            runs[name] = await through_system(log, settings, register)
+    first = runs["in memory"].by_topic
+    hashes = {topic: {run: _hash(results.by_topic[topic]) for run, results in runs.items()} for topic in first}
+    differences = (_first_difference(topic, run, first[topic], results.by_topic[topic])
+                   for topic in first for run, results in runs.items())  # fmt: skip
+    counts = {topic: len(results) for topic, results in first.items()}
+    return Comparison(sum(map(len, log.values())), counts, hashes, next(filter(None, differences), ""))
+
+
+def in_memory(log: Log, setup: Setup) -> Found:
+    """The log through fresh stages and the rules of the desk."""
+    results, alerts = Found(), dict[str, Alert]()
+    for (topic, partition), messages in sorted(log.items()):
+        analyser = setup.analyser(topic, partition)
+        for _, value in messages:
+            step = analyser.apply(value)
+            records = [record for flow in step.flows for record in records_of(flow, partition)]
+            records += quarantine_records(step.quarantined, partition)
+            results.write([result_of(record.topic, record.value) for record in records])
+            for finding in (finding for flow in step.flows for finding in flow.findings):
+                changed = on_finding(finding, alerts.get(finding.id), ())
+                if changed is not None:
+                    alerts[finding.id] = changed
+    results.alerts(alerts.values())
+    return results
+
+
+async def through_system(log: Log, settings: Settings, register: SensorRegister) -> Found:
+    """The log through an embedded broker, the agents, the desk and the checkpoints of a folder of its own."""
+    results: Any = Found()
+    with tempfile.TemporaryDirectory(prefix="borough-verify-") as folder:
+        place: dict[str, Any] = {"data_dir": Path(folder), "broker": "embedded", "store": "embedded"}
+        own = dataclasses.replace(settings, **place, checkpoint_s=1.0)
+        async with Crew() as crew:
+            site = await open_site(own, crew, register)
+            for partition in range(topics.PARTITIONS):  # no page here that would take the alerts
+                site.ground.progress.taken("web", topics.ALERTS, partition, _PAST)
+            alerts = await open_alerts(site)
+            add_store(site, results)
+            add_desk(site, alerts)
+            await start_agents(site, add_worker(site))
+            publisher = site.ground.publisher()
+            waiting = _in_turn(log)
+            while chunk := list(islice(waiting, _CHUNK)):
+                await publisher.send(chunk)
+            await publisher.settle()  # taken: behind a checkpoint, which is behind store and desk
+            results.alerts(await asyncio.to_thread(alerts.find, None, None, None, 1_000_000))
+    return results  # type: ignore[no-any-return]
+
+
+def log_of(chunks: Iterable[tuple[int, Readings]], register: SensorRegister, lateness_ms: int) -> Log:
+    """What a gateway writes of readings: frames, and a tick on every partition at the end of each chunk (epoch ms)."""
+    judge = Judge(register, 0, 0)
+    log: dict[tuple[str, int], list[tuple[bytes, bytes]]] = defaultdict(list)
+    lanes = [(topic, partition) for topic in topics.READINGS for partition in range(topics.PARTITIONS)]
+
+    def tick(now: int) -> None:
+        for lane in lanes:
+            log[lane].append((b"", encode_tick(Tick(_GATEWAY, len(log[lane]), now))))
+
+    taken: dict[tuple[str, int], int] = {}
+
+    def take_seq(topic: str, partition: int) -> int:
+        seq = taken[topic, partition] = max(taken.get((topic, partition), -1) + 1, len(log[topic, partition]))
+        return seq
+
+    end = 0
+    for end, readings in chunks:
+        if not log:
+            tick(int(readings.t.min()))
+        for entry in frame_entries(_GATEWAY, [readings], judge.place, take_seq, _FRAME_READINGS_MAX):
+            log[entry.topic, entry.partition].append((entry.key, entry.value))
+        tick(end)
+    if log:
+        tick(end + HOUR_MS + lateness_ms)
+    return log
+
+
+def by_hour(chunks: Iterable[Readings]) -> Iterator[tuple[int, Readings]]:
+    """Readings sorted by time, an hour at a time, with the end of the hour."""
+    waiting: list[Readings] = []
+    hour = None
+    for chunk in chunks:
+        which = chunk.t // HOUR_MS
+        for part in np.split(np.arange(len(chunk)), np.flatnonzero(np.diff(which)) + 1):
+            if not len(part):
+                continue
+            if hour is not None and which[part[0]] != hour:
+                yield (hour + 1) * HOUR_MS, Readings.joined(waiting)
+                waiting = []
+            hour = int(which[part[0]])
+            waiting.append(chunk.take(part))
+    if hour is not None:
+        yield (hour + 1) * HOUR_MS, Readings.joined(waiting)
+
+
+def collected(messages: Iterable[tuple[str, bytes]]) -> Found:
+    """What the result topics and the topic of alerts hold, from their beginning."""
+    found, alerts = Found(), dict[str, Alert]()
+    for topic, value in messages:
+        try:
+            if topic == topics.ALERTS:
+                alert = decode_as(Alert, value)
+                alerts[alert.id] = alert
+            else:
+                found.write([result_of(topic, value)])
+        except Rejected:
+            continue  # nothing of ours: whoever wrote it, it is no result
+    found.alerts(alerts.values())
+    return found
+
+
+def _in_turn(log: Log) -> Iterator[Record]:
+    """A message of each partition in turn, so that all move on together."""
+    longest = max(map(len, log.values()), default=0)
+    for k in range(longest):
+        for (topic, partition), messages in log.items():
+            if k < len(messages):
+                yield Record(topic, partition, *messages[k])
+
+
+def _place(result: Result) -> tuple[str, str]:
+    if isinstance(result, Finding):
+        return topics.FINDINGS, f"{result.id} {result.phase} {result.time}"
+    if isinstance(result, Forecast):
+        return topics.FORECASTS, f"{result.series} {result.issued}"
+    if isinstance(result, Health):
+        return topics.HEALTH, f"{result.asset} {result.time}"
+    return topics.QUARANTINE, result.id
+
+
+def _hash(results: Mapping[str, Any]) -> str:
+    digest = sha256()
+    for key in sorted(results):
+        digest.update(f"{key}\t{results[key]}\n".encode())
+    return digest.hexdigest()
+
+
+def _first_difference(topic: str, run: str, wanted: Mapping[str, Any], got: Mapping[str, Any]) -> str:
+    for key in sorted(wanted.keys() | got.keys()):
+        one, other = str(wanted.get(key, "nothing")), str(got.get(key, "nothing"))
+        if one != other:
+            return f"{topic}, {key}: in memory {one[:300]}, {run} {other[:300]}"
+    return ""
