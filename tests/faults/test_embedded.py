@@ -34,7 +34,7 @@ from tests.system.recomputed import Reading
 LATENESS_S, HORIZON_S = 1, 25 * 86_400
 AREAS = {"road-a": "ring", "road-b": "ring", "park-a": "park", "grid-a": "grid", "old-a": "museum"}
 BRIDGE = ["bridge-a/traffic.flow", "bridge-b/traffic.flow"]
-pytestmark = pytest.mark.timeout(7_200 if NIGHTLY else 400)
+pytestmark = pytest.mark.timeout(14_400 if NIGHTLY else 1_200)
 
 
 class House:
