@@ -34,7 +34,7 @@ from tests.system.program import Running
 from tests.system.recomputed import Reading
 
 SESSION_S = 6.0  # of the workers' group
-pytestmark = pytest.mark.timeout(7_200 if NIGHTLY else 600)
+pytestmark = pytest.mark.timeout(14_400 if NIGHTLY else 1_200)
 
 
 @pytest.fixture(scope="module")
