@@ -44,7 +44,7 @@ def keep_newest_revision(path: Path) -> None:
 
 
 def keep_last_judgement(path: Path) -> None:
-    """Rewrite ``quality.csv`` with the last row of each reading, where the first stood; later ones revise earlier ones."""
+    """Rewrite ``quality.csv`` with the last row of each reading, where the first stood: it revises the others."""
     fresh = path.with_name(f"{path.name}.new")
     columns = ", ".join(table_columns.QUALITY)
     with tempfile.TemporaryDirectory(prefix="borough-table-") as folder, open_memory(Path(folder)) as connection:

@@ -33,7 +33,7 @@ CAUSES: Final = (
     Cause("quality.counter_dip", Test.COUNTER, 8, 1, "counts in a way a meter cannot (dip or impossible step)"),
     Cause("quality.out_of_range", Test.GROSS_RANGE, 7, 3, "reports what cannot be (out of range)"),
     Cause("quality.wrong_unit", Test.UNIT, 7, 3, "is off by the factor of another unit (wrong unit)"),
-    Cause("quality.dropout", Test.DROPOUT, 4, 1, "reports nothing but zero where there is something to measure (drop-out)"),
+    Cause("quality.dropout", Test.DROPOUT, 4, 1, "reports only zero where there is something to measure (drop-out)"),
     Cause("quality.stuck", Test.FLAT_LINE, 4, 1, "repeats one value for longer than it ever did (stuck)"),
     Cause("quality.noise", Test.NOISE, 4, 2, "scatters far more than it ever did (noise)"),
     Cause("quality.level", Test.LEVEL, 4, 1, "has stepped to another level and stays there (level shift)", False),
@@ -44,7 +44,7 @@ CAUSES: Final = (
     Cause("quality.attenuated", Test.ATTENUATED, 1, 3, "hardly moves any more (attenuated: clogged or damped)"),
 )  # fmt: skip
 RULES: Final = {cause.rule: cause for cause in CAUSES}
-_SPIKES_ARE_NOISE: Final = 3
+_SPIKES_ARE_NOISE: Final = 2
 TELLING: Final = Test(sum({int(bit) for cause in CAUSES for bit in cause.tests}))
 
 

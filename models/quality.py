@@ -1,7 +1,7 @@
 """The quality tests of single series and of sensors: QARTOD tests, counters, the shape of a series, physics.
 
-A sensor that is broken is no event in the city: these flags name it, and make the finding a quality one. Limits stand in
-:mod:`models.quality_limits`; what is learned is learned per series. The verdict on a reading does not depend on how
+A sensor that is broken is no event in the city: these flags name it, and make the finding a quality one. Limits stand
+in :mod:`models.quality_limits`; what is learned is learned per series. The verdict on a reading does not depend on how
 readings are cut into frames; a later reading may revise it (a spike is known when the next reading has come back, and
 physics when the other quantity has arrived).
 """
@@ -118,7 +118,7 @@ class QualityTests:
         return _joined(earlier)
 
     def slow_residual(self) -> Floats:
-        """``float64[rows]``: how far each series has been from its usual course over about a day, in its own scatter."""
+        """``float64[rows]``: how far each series has been from its usual course of late, in its own scatter."""
         return self._shape.residual()
 
     def snapshot(self) -> Payload:

@@ -29,8 +29,8 @@ REGISTER_ENDS: Final = (838.8607, 8_388.607, 99_999.9, 999_999.9, 9_999_999.9)
 RATE_GAP_S_MAX: Final = 600.0  # after a longer gap a rate says nothing (QARTOD: undefined after a gap)
 
 
-#: User span (QARTOD gross range, flag 3): outside it a reading is possible but not usual. The sensors table overrides it
-#: per sensor by the columns ``user_min`` and ``user_max`` (in the unit of the quantity, for all of the sensor's series).
+#: User span (QARTOD gross range, flag 3): outside it a reading is possible but not usual. The sensors table overrides
+#: it per sensor by the columns ``user_min`` and ``user_max`` (in the unit of the quantity, for all its series).
 USER_SPAN: Final = {
     "traffic.flow": (0.0, 12_500.0),  # six lanes at the PeMS capacity of 2,076 veh/h
     "traffic.speed": (0.0, 180.0),  # twice the usual limits of 90 km/h and less
@@ -138,8 +138,8 @@ class CounterLimits:
     rebase_readings: float = 3.0  # consistent readings after which a lower count is taken for the new register
 
 
-#: Readings of one sensor stamped within so much of each other are of one time. Series of up to one reading a second have
-#: at most one partner within it, so that the order of arrival cannot matter.
+#: Readings of one sensor stamped within so much of each other are of one time. Series of up to one reading a second
+#: have at most one partner within it, so that the order of arrival cannot matter.
 TOGETHER_MS: Final = 499
 
 Predicate = Callable[..., NDArray[np.bool_]]

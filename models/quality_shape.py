@@ -15,10 +15,11 @@ from domain.flags import Flag, Test
 from domain.readings import Floats, Ints
 from models.contract import Payload
 from models.quality_limits import ShapeLimits
-from models.quality_steps import FIRST, INTERVAL, SEEN, Columns, T
+from models.quality_steps import FIRST, INTERVAL, SEEN, Columns, T, X
 
 _RING: Final = 6  # residuals kept: two medians of three
 _ROUGH: Final = 8  # spike statistics kept: a single spike spoils three, so their median is untouched
+_LEAN: Final = 8.0  # readings
 _GAP: Final = 3.0  # intervals after which what came before is no neighbour in time
 _CLIP: Final = 40.0
 _STEP_TELLS: Final = 6.0  # mean changes; smaller steps are the series' own
@@ -77,6 +78,7 @@ class Shape:
         now, day = self._expect(c, s, one, of_week, of_day)
         spike, surely = self._spike(now, one, s, c.t)
         self._noise(c, now, one)
+        self._attenuated(c, s, now, one)
         self._level(c, now, one)
         c.unusual |= now.warm & (np.abs(now.r) > _UNUSUAL * now.size)
         c.fail(now.warm & (np.abs(now.r) > self._limits.climatology * now.size), Flag.SUSPECT, Test.CLIMATOLOGY)
@@ -93,10 +95,13 @@ class Shape:
         limits = self._limits
         old = (age >= limits.learned_s) | ((age >= limits.learned_fast_s) & (s[SEEN] >= limits.learned_many))
         near = (s[SEEN] > 0) & (day[_COUNT] >= 2) & (c.t - s[T] <= _GAP * interval)
+        # An hour of day that has been seen on a few days only leans on the mean of all hours.
+        many = np.minimum(day[_COUNT], 60.0)
+        blended = (many * day[_MOVE] + _LEAN * one[CHANGE]) / (many + _LEAN)
         now = _Now(
             r=c.x - expected,
             size=np.maximum(day[_SIZE], 1e-9),
-            move=np.maximum(np.maximum(day[_MOVE], 0.3 * one[CHANGE]), 1e-9),
+            move=np.maximum(np.maximum(blended, 0.3 * one[CHANGE]), 1e-9),
             near=near,
             near2=near & (s[T] - one[BEFORE_T] <= _GAP * interval),
             warm=old & (s[SEEN] >= limits.learned_readings) & (day[_COUNT] >= 5) & ~c.cumulative & (one[CHANGE] > 0),
@@ -125,9 +130,11 @@ class Shape:
         found = now.warm & (stat > limits.noise) & (stat > limits.noise_record * one[REC_NOISE])
         c.fail(found, Flag.SUSPECT, Test.NOISE)
         self._remember(one, REC_NOISE, stat, limits.noise, now)
-        # Attenuated: the mean change over about a day has fallen far below that of the days before.
+
+    def _attenuated(self, c: Columns, s: Floats, now: _Now, one: Floats) -> None:
+        """The mean change from reading to reading over about a day has fallen far below that of the days before."""
         share = np.maximum(now.day_share, 1 / 200) * now.near2
-        one[STILL] += share * (np.minimum(away, 4.0) - one[STILL])
+        one[STILL] += share * (np.abs(c.x - s[X]) - one[STILL])
         quiet = now.warm & now.near2 & (one[STILL] < self._limits.attenuated * one[STILL_MEAN])
         c.fail(quiet, Flag.SUSPECT, Test.ATTENUATED)
         slower = np.where(one[STILL_MEAN] > 0, share / 10, 1.0) * now.warm * now.near2 * ~quiet

@@ -1,8 +1,8 @@
 """Stage: scores, episodes, findings.
 
 A series is scored at its own cadence: every reading when they come a minute or more apart, else every closed 1-minute
-window. Beside it the faults of sensors: what the quality tests say of any reading, at whatever rate. One finding per sensor
-while either lasts; one that began as an anomaly becomes a fault when it turns out to be one.
+window. Beside it the faults of sensors: what the quality tests say of any reading, at whatever rate. One finding per
+sensor while either lasts; one that began as an anomaly becomes a fault when it turns out to be one.
 """
 
 from collections.abc import Mapping

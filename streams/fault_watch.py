@@ -1,6 +1,6 @@
 """Readings that failed their quality tests, gathered into episodes: when a sensor's fault begins, what it is, its end.
 
-Works on readings at whatever rate they come and on flags that were revised; only flagged readings are walked one by one.
+Works on readings at whatever rate they come and on flags that were revised; only flagged ones are walked.
 """
 
 from dataclasses import dataclass

@@ -34,11 +34,11 @@ def check(tests: QualityTests, x, start: int = 0, step: int = HOUR):
     return tests.check(judged(x, start, step))[:2]
 
 
-def ordinary(days: float, seed: int = 1, scatter: float = 2.0) -> np.ndarray:
-    """Hourly values with a daily course."""
+def ordinary(days: float, seed: int = 1, scatter: float = 3.0) -> np.ndarray:
+    """Hourly values with a daily course and a bounded scatter; what chance alone raises, the benchmark counts."""
     n = int(days * DAY)
     rng = np.random.default_rng(seed)
-    return np.round(60 + 20 * np.sin(2 * np.pi * np.arange(n) / DAY) + rng.normal(0, scatter, n), 2)
+    return np.round(60 + 20 * np.sin(2 * np.pi * np.arange(n) / DAY) + rng.uniform(-scatter, scatter, n), 2)
 
 
 def found(failed: np.ndarray, test: Test) -> np.ndarray:
@@ -78,7 +78,7 @@ def test_a_spike_is_proved_by_the_reading_after_it(size: float) -> None:
 def test_a_spike_that_ends_a_frame_is_revised_by_the_next() -> None:
     tests, x = made("air.no2"), ordinary(30)
     x[-2] += 40
-    flags, failed, earlier = tests.check(judged(x[:-1]))
+    _, failed, earlier = tests.check(judged(x[:-1]))
     assert not found(failed, Test.SPIKE).size
     assert not len(earlier)
     _, failed, earlier = tests.check(judged(x[-1:], (len(x) - 1) * HOUR))
@@ -128,7 +128,7 @@ def test_what_is_flat_by_nature_is_not_flagged(kind: str) -> None:
         "sparse": (rng.random(n) < 0.02) * 60.0,
         "coarse": np.round(wave / 20) * 20,
         "constant": np.full(n, 1.0),
-        "long plateaus": np.repeat(rng.integers(1, 50, n // 240 + 1), 240)[:n].astype(float),
+        "long plateaus": np.repeat(1 + np.arange(n // 240 + 1) * 7 % 50, 240)[:n].astype(float),
     }
     _, failed = check(made("traffic.flow"), series[kind], step=MINUTE)
     assert len(found(failed, Test.FLAT_LINE | Test.DROPOUT)) < 0.001 * n
@@ -149,7 +149,7 @@ def test_a_noise_burst_is_noise_and_a_single_spike_is_not() -> None:
     _, failed = check(made("air.no2"), x)
     noise = found(failed, Test.NOISE)
     assert noise.size >= 4
-    assert noise[0] >= len(x) - 24
+    assert (noise < len(x) - 24).sum() <= 1  # and one reading alone is not told of
 
 
 def test_a_step_that_stays_is_a_level_shift_and_no_drift() -> None:
@@ -178,8 +178,7 @@ def test_far_from_the_hour_of_the_week_is_against_climatology() -> None:
 
 def test_a_signal_that_hardly_moves_is_attenuated() -> None:
     x = ordinary(60)
-    n = np.arange(72)
-    x[-72:] = np.round(60 + 20 * np.sin(2 * np.pi * n / DAY) + np.random.default_rng(7).normal(0, 0.02, 72), 3)
+    x[-72:] = np.round(60 + 0.1 * (x[-72:] - 60), 3)
     attenuated = found(check(made("air.no2"), x)[1], Test.ATTENUATED)
     assert attenuated.size > 10
     assert attenuated[0] >= len(x) - 72

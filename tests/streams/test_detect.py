@@ -143,14 +143,29 @@ def test_a_failed_reading_is_a_fault_of_the_sensor() -> None:
         made.frame((2, minute, 50.0))
     flow = made.frame((2, 30, 50.0), flag=Flag.FAIL, tests=int(Test.FLAT_LINE))
     (finding,) = flow.findings
-    assert (finding.rule, finding.kind, finding.severity, finding.score) == ("quality.flat_line", "quality", "medium", 0.75)  # fmt: skip # noqa: E501
-    assert [(c.name, c.share) for c in finding.why.channels] == [("quality.flat_line", 1.0)]
+    assert (finding.rule, finding.kind, finding.severity, finding.score) == ("quality.stuck", "quality", "medium", 0.75)  # fmt: skip # noqa: E501
+    assert [(c.name, c.share) for c in finding.why.channels] == [("quality.stuck", 1.0)]
     assert "the sensor, not the city" in finding.why.sentence
 
 
-def test_a_failed_reading_while_warming_up_is_nothing_yet() -> None:
+def test_an_anomaly_that_turns_out_to_be_a_fault_becomes_one() -> None:
     made = Stage()
-    assert made.frame((2, 0, -1.0), flag=Flag.FAIL, tests=int(Test.COUNTER)).findings == []
+    (anomaly,) = made.frame((2, 0, 150.0)).findings
+    flows = [made.frame((2, m, 150.0), flag=Flag.SUSPECT, tests=int(Test.LEVEL)) for m in (5, 10)]
+    renamed = flows[0].findings[-1]
+    assert (renamed.id, renamed.phase, renamed.kind, renamed.rule) == (anomaly.id, "update", "quality", "quality.level")
+    assert (renamed.onset, anomaly.kind) == (anomaly.onset, "anomaly")
+    assert "(level shift)" in renamed.why.sentence
+
+
+def test_what_the_neighbours_do_too_is_no_fault_of_the_sensor() -> None:
+    made = Stage()
+    made.board.slow_residual = np.array([3.0, 0.0, 4.0, 3.5, 2.5])
+    (finding,) = made.frame((2, 5, 50.0), flag=Flag.SUSPECT, tests=int(Test.LEVEL)).findings
+    assert (finding.kind, finding.rule) == ("anomaly", "detector.level")
+    made.board.slow_residual = np.array([0.1, 0.0, 4.0, -0.2, 0.3])
+    (finding,) = made.frame((3, 5, 50.0), flag=Flag.SUSPECT, tests=int(Test.DRIFT)).findings
+    assert (finding.kind, finding.rule) == ("quality", "quality.drift")
 
 
 def test_late_and_corrected_readings_are_not_scored_and_nothing_twice() -> None:
@@ -195,11 +210,14 @@ def test_a_sensor_is_silent_only_when_all_its_series_are_and_speaks_again() -> N
     made = Stage(60.0)
     all_speak(made, 0)
     found = [f for m in range(1, 12) for f in all_speak(made, m, (0, 2, 3, 4))]
-    assert found == []  # a/traffic.flow stopped, a/traffic.speed goes on
+    # a/traffic.flow stopped, a/traffic.speed goes on
+    assert [(f.phase, f.rule, f.series) for f in found] == [("open", "silence.series", [NAMES[1]])]
+    assert found[0].onset == T0 + 1 * MINUTE
     found = [(m, f) for m in range(12, 24) for f in all_speak(made, m, (2, 3, 4))]
-    assert [(f.phase, f.rule, f.series) for _, f in found] == [("open", "silence.sensor", NAMES[:2])]
-    (opened,) = (f for _, f in found)
-    assert (opened.kind, opened.onset, opened.severity) == ("silence", T0 + 11 * MINUTE, "low")
+    assert [(f.phase, f.rule) for _, f in found] == [("close", "silence.series"), ("open", "silence.sensor")]
+    opened = found[1][1]
+    assert opened.series == NAMES[:2]
+    assert (opened.kind, opened.onset, opened.severity) == ("silence", T0 + 12 * MINUTE, "low")
     (closed_again,) = all_speak(made, 24)
     assert (closed_again.id, closed_again.phase) == (opened.id, "close")
 
@@ -258,3 +276,28 @@ def test_state_goes_out_and_in_in_the_middle_of_episodes() -> None:
             again.now = made.now
             restore(again.stage, unpack(state))
             assert pack(snapshot(again.stage)) == state
+
+
+def test_a_gap_that_is_over_before_anyone_looked_is_told_with_its_time() -> None:
+    made = Stage(60.0)
+    made.frame(*((2, minute, 50.0) for minute in range(30)))
+    found = made.frame((2, 60, 50.0)).findings
+    assert [(f.phase, f.rule, f.onset) for f in found] == [
+        ("open", "silence.sensor", T0 + 30 * MINUTE), ("close", "silence.sensor", T0 + 30 * MINUTE),
+    ]  # fmt: skip
+    assert found[1].time == T0 + 60 * MINUTE
+
+
+def test_only_the_highest_that_is_down_is_told() -> None:
+    extra = {"a": {"feed": "f1", "controller": "c1"}, "b": {"feed": "f1", "controller": "c1"},
+             "c": {"feed": "f1", "controller": "c2"}, "d": {"feed": "f2", "controller": "c3"}}  # fmt: skip
+    made = Stage(60.0)
+    for name, more in extra.items():
+        made.board.index._register.find(name).extra.update(more)  # type: ignore[union-attr]
+    all_speak(made, 0)
+    found = [f for m in range(1, 10) for f in all_speak(made, m, (3, 4))]
+    assert [(f.rule, f.place, f.phase) for f in found] == [("silence.controller", "c1", "open")]
+    found = [f for m in range(10, 20) for f in all_speak(made, m, (4,))]
+    assert [(f.rule, f.place, f.phase) for f in found] == [
+        ("silence.controller", "c1", "close"), ("silence.feed", "f1", "open"),
+    ]  # fmt: skip
