@@ -17,7 +17,7 @@ tail is a finding alone. All parameters are durations, or decades of probability
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -54,6 +54,22 @@ _QUIET_MAX: Final = 0.499
 _WEIGHTS: Final = np.array([*WEIGHTS, LEVEL_WEIGHT])[:, None]
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What n readings are evidence of.
+
+    Attributes:
+        found: ``float64[channels + 1, n]`` evidence of each channel and of the seasonal ``level``, NaN where unknown.
+        age: ``float64[n]`` seconds since the first reading of the row. spacing: ``float64[n]`` its sampling interval.
+        said: by the seasonal detector.
+    """
+
+    found: Floats
+    age: Floats
+    spacing: Floats
+    said: Scores
+
+
 class NoveltyDetector:
     """One object serves all series of an area; see the module for the model."""
 
@@ -78,10 +94,21 @@ class NoveltyDetector:
 
     def observe(self, readings: Judged) -> Scores:
         """Score, then learn; a reading that is not finite is neither scored nor learned."""
+        seen = self.look(readings)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            score = self.verdict(readings, seen)
+            best = np.fmax(_together(seen.found, self._p), np.log10(seen.said.one_in))
+            one_in = np.where(np.isfinite(score), 10.0 ** np.minimum(best, 12.0), np.nan)
+        warm = np.isfinite(score)
+        channels = {name: np.where(warm, np.nan_to_num(seen.found[k]), 0.0) for k, name in enumerate(CHANNELS)}
+        said = seen.said
+        return Scores(score, said.expected, said.lower, said.upper, one_in, {**said.channels, **channels})
+
+    def look(self, readings: Judged) -> "Looked":
+        """What each reading is evidence of; learns all but the episodes."""
         n = len(readings)
         said = self._seasonal.observe(readings)
-        z = np.full((len(CHANNELS), n), np.nan)
-        age, spacing = np.full(n, np.nan), np.full(n, np.nan)
+        z, age, spacing = np.full((len(CHANNELS), n), np.nan), np.full(n, np.nan), np.full(n, np.nan)
         whole = np.arange(n)
         finite, learnable = np.isfinite(readings.x), readings.flag != Flag.FAIL
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -92,15 +119,12 @@ class NoveltyDetector:
                 if len(at):
                     self._turn(readings, at, learnable, z, age, spacing)
             level = np.where(np.isfinite(said.score), said.channels["level"], np.nan)
-            found = np.vstack([tail_evidence(z), level])
-            mean = _together(np.minimum(found, self._p.evidence_max), self._p.agreement)
-            over = self._over(mean, _decades_over(said.score), age)
-            score = self._judge(readings, over, spacing, learnable)
-            best = np.fmax(mean, np.log10(said.one_in))
-            one_in = np.where(np.isfinite(score), 10.0 ** np.minimum(best, 12.0), np.nan)
-        warm = np.isfinite(score)
-        channels = {name: np.where(warm, np.nan_to_num(found[k]), 0.0) for k, name in enumerate(CHANNELS)}
-        return Scores(score, said.expected, said.lower, said.upper, one_in, {**said.channels, **channels})
+            return Looked(np.vstack([tail_evidence(z), level]), age, spacing, said)
+
+    def verdict(self, readings: Judged, seen: "Looked") -> Floats:
+        """``float64[n]``: the score; learns the episodes."""
+        over = self._over(_together(seen.found, self._p), _decades_over(seen.said.score), seen.age)
+        return self._judge(readings, over, seen.spacing, readings.flag != Flag.FAIL)
 
     def _turn(
         self, readings: Judged, at: Ints, learnable: NDArray[np.bool_], z: Floats, age: Floats, spacing: Floats
@@ -175,10 +199,10 @@ def _decades_over(score: Floats) -> Floats:
     return np.asarray(np.log(inside / (1 - inside)) / 1.5)
 
 
-def _together(found: Floats, agreement: float) -> Floats:
+def _together(found: Floats, p: NoveltyParameters) -> Floats:
     """Power mean of the channels that can say something, by weight; NaN when no way of novelty can."""
     have = np.isfinite(found)
     weight = _WEIGHTS * have
-    total = (weight * np.where(have, found, 0.0) ** agreement).sum(axis=0)
-    whole = weight.sum(axis=0)
-    return np.where(have[:-1].any(axis=0), (total / np.maximum(whole, 1e-9)) ** (1 / agreement), np.nan)
+    total = (weight * np.where(have, np.minimum(found, p.evidence_max), 0.0) ** p.agreement).sum(axis=0)
+    mean = (total / np.maximum(weight.sum(axis=0), 1e-9)) ** (1 / p.agreement)
+    return np.where(have[:-1].any(axis=0), mean, np.nan)

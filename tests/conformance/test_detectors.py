@@ -84,7 +84,7 @@ def finder(request: pytest.FixtureRequest) -> Callable[[], Detector]:
 
 
 def test_the_registry_names_what_it_knows() -> None:
-    assert detector(DEFAULT).kind == "seasonal"
+    assert detector(DEFAULT).kind == DEFAULT
     with pytest.raises(Misconfigured, match="half_space_trees"):
         detector("nonesuch")
 
