@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from domain.errors import Rejected
 from domain.readings import Readings
 from domain.sensors import Event
 from streams.board import Board
@@ -39,6 +40,8 @@ class Area:
         return {stage.kind: snapshot(stage) for stage in self._pipeline.stages}
 
     def restore(self, payload: Mapping[str, Any]) -> None:
-        """Raises: Rejected: the state is of another version of a stage."""
+        """Raises: Rejected: the state is of another version of a stage, or lacks one."""
         for stage in self._pipeline.stages:
+            if stage.kind not in payload:
+                raise Rejected("state", stage.kind, "this program has a stage that the state knows nothing of")
             restore(stage, payload[stage.kind])
