@@ -51,9 +51,7 @@ class Analyser:
         self._places: dict[str, tuple[str, str]] = {}  # topic and area of the series that have been met
         self._tick = NEVER
         self.seqs: dict[str, int] = {}  # the last seq applied, by gateway
-        self.windows_lost = (
-            False  # whether an area goes on behind its windows: who has the log may rather read it again
-        )
+        self.windows_lost = False  # an area goes on behind its windows: who has the log may rather read it again
         self.begins_anew: list[str] = []  # what a restored state had that this program cannot read
 
     def apply(self, raw: bytes) -> Step:
