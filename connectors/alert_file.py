@@ -9,6 +9,7 @@ import os
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from connectors.sqlite_damage import LogBefore, checksum, with_checksums
 from domain.errors import Misconfigured, Unavailable
@@ -96,10 +97,10 @@ def _mend(connection: sqlite3.Connection, path: Path, damaged: list[str]) -> Non
     bad = [row[0] for row in _rows(connection) if row[-1] is not None and row[-1] != _checksum(row)]
     if not bad:
         return
-    kept: dict[str, tuple[object, ...]] = {}
+    kept: dict[str, tuple[Any, ...]] = {}
     if _good(path).exists():
         with closing(sqlite3.connect(_good(path))) as copy, suppress(sqlite3.DatabaseError):
-            good = {bytes(row[0]) for row in _rows(copy) if row[-1] == _checksum(row)}
+            good = {row[0] for row in _rows(copy) if row[-1] == _checksum(row)}
             kept = {row[0]: row for row in copy.execute(_ROWS) if row[0].encode() in good}
     connection.execute("BEGIN IMMEDIATE")
     for name in bad:
@@ -113,7 +114,7 @@ def _mend(connection: sqlite3.Connection, path: Path, damaged: list[str]) -> Non
     damaged.append(f"{path}: {len(bad)} alerts do not match their checksum; {taken} are in the last good copy")
 
 
-def _rows(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
+def _rows(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
     """Texts as bytes, for damaged ones need not be UTF-8."""
     connection.text_factory = bytes
     try:

@@ -22,7 +22,7 @@ from connectors.gateway_judge import Judge
 from domain import topics
 from domain.codec import decode_as, encode, encode_tick
 from domain.errors import Rejected, Rejection
-from domain.messages import Alert, Finding, Forecast, Health
+from domain.messages import Alert, Finding, Forecast, Health, Quarantined
 from domain.ports import Record, Result
 from domain.readings import Readings, Tick
 from domain.sensors import SensorRegister
@@ -215,7 +215,7 @@ def _in_turn(log: Log) -> Iterator[Record]:
                 yield Record(topic, partition, *messages[k])
 
 
-def _place(result: Result) -> tuple[str, str]:
+def _place(result: Finding | Forecast | Health | Quarantined) -> tuple[str, str]:
     if isinstance(result, Finding):
         return topics.FINDINGS, f"{result.id} {result.phase} {result.time}"
     if isinstance(result, Forecast):

@@ -52,6 +52,7 @@ class Analyser:
         self._places: dict[str, tuple[str, str]] = {}  # topic and area of the series that have been met
         self._tick = NEVER
         self.seqs: dict[str, int] = {}  # the last seq applied, by gateway and start
+        self.windows_lost = False  # an area goes on behind its windows: who has the log may rather read it again
         self.begins_anew: list[str] = []  # what a restored state had that this program cannot read
 
     def apply(self, raw: bytes) -> Step:
@@ -156,6 +157,8 @@ class Analyser:
                 self._areas[name] = self._make_area(name)
                 self._areas[name].begin_after(kept)
                 told = [f"everything: {error}"]
+                self.windows_lost = True
+            self.windows_lost |= any(words.startswith("window: ") for words in told)
             self.begins_anew += [f"area {name or 'of what belongs nowhere'}, {words}" for words in told]
 
 

@@ -157,6 +157,7 @@ def windows(flows: list[Any]) -> dict[Any, Any]:
 def test_a_learned_part_of_another_version_costs_nothing_but_itself(kind: str) -> None:
     analyser = restored("seasonal", of_another_version("seasonal", kind))
     assert len(analyser.begins_anew) == 1
+    assert not analyser.windows_lost
     assert f"{kind} version 0" in analyser.begins_anew[0]
     wanted, found = windows(go_on(restored("seasonal", unpack(whole("seasonal"))))), windows(go_on(analyser))
     assert found.keys() == wanted.keys()
@@ -171,6 +172,7 @@ def test_without_its_windows_an_area_goes_on_behind_what_it_has_published(kind: 
     late = Frame("gw", 999, "a2", next(frames(HOURS - 1, HOURS)))  # readings of windows that are closed
     analyser = restored("null", of_another_version("null", kind))
     assert any(f"{kind} version 0" in words for words in analyser.begins_anew)
+    assert analyser.windows_lost
     closed = closed_until(unpack(whole("null"))["payload"]["areas"]["a2"])
     flows = analyser.on_message(late).flows + go_on(analyser)
     assert [q.reason for flow in flows for q in flow.quarantined if "can no longer be revised" in q.reason]
