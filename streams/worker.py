@@ -116,7 +116,8 @@ class Worker:
             if offset >= part.next_offset:
                 await self._advance(part, topic, partition, offset, value)
                 count += 1
-        log.warning("read again from the log", topic=topic, partition=partition, begin=begin, end=end, messages=count)
+        say = log.warning if count else log.debug  # nothing there: retention, or the marker of a transaction
+        say("read again from the log", topic=topic, partition=partition, begin=begin, end=end, messages=count)
 
     async def _advance(self, part: _Part, topic: str, partition: int, offset: int, value: bytes) -> None:
         step = self._apply(part, topic, value)

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from service.ledger import aside_of, check, read_ledger
 from tests.faults.broker import ProxiedKafka
-from tests.faults.counts import COUNTS
+from tests.faults.counts import COUNTS, POSTS_PER_S
 from tests.faults.ledger import Ledger, Load, Stream, post
 from tests.faults.proxy import Proxy
 from tests.faults.recovery import MINUTE_MS, PATIENCE_S, back
@@ -74,7 +74,9 @@ class Town:
         self._stack = ExitStack()
 
     def load(self) -> Load:
-        return Load(lambda: self.gateway, self.ledger, self.streams, self.once, self.seed, self.recorded)
+        return Load(
+            lambda: self.gateway, self.ledger, self.streams, self.once, self.seed, self.recorded, POSTS_PER_S
+        )  # fmt: skip
 
     # --- parts
 
