@@ -75,6 +75,17 @@ class DemoEngine:
         since = self._live()
         return await asyncio.to_thread(self._score, since, self._clock())
 
+    async def last_word(self) -> str:
+        """The score card in a line, for the end of the demo; empty when the town was never live."""
+        if self._since is None:
+            return ""
+        figures = (await self.score())["figures"]
+        count = figures["events"] + figures["sensor_faults"]
+        return (
+            f"Score card: {figures['found']} of {count} events and sensor faults found, "
+            f"{figures['false']} false of {figures['alerts']} alerts"
+        )
+
     def _live(self) -> int:
         if self._since is None:
             raise Unavailable("the town's past is still being played; try again in a moment")

@@ -84,8 +84,11 @@ async def run_demo(
             "alerts in the book": len(await asyncio.to_thread(alerts.find, None, None, None, 100_000)),
             "checkpoints": worker.counts.checkpoints,
         }
+        last_word = await engine.last_word()
         write_past(settings.data_dir, Past(seed, began, clock()))
     print(summary(counts), flush=True)
+    if last_word:
+        print(last_word, flush=True)
     print(f"The same folder goes on where this ended: borough demo --data-dir {settings.data_dir} --seed {seed}")
     return code
 

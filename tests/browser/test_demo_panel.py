@@ -11,6 +11,8 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.conftest import Served, open_page
 from tests.system.program import ROOT, Running, get, until
 
+pytestmark = pytest.mark.timeout(600)  # the past is played first, on a busy machine
+
 # A small town on a Wednesday morning, so that the test is the same whenever it runs.
 START = """
 import service.demo, service.demo_run, sys
@@ -39,7 +41,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a demo that is live."""
     with Demo(tmp_path_factory.mktemp("demo")) as running:
         base = running.address()
-        until(lambda: "is live" in running.out(), "the town is live")
+        until(lambda: "is live" in running.out(), "the town is live", patience_s=500)
         yield base
         assert running.interrupt() == 0
 

@@ -75,6 +75,12 @@ async def test_the_score_card_says_what_happened_what_was_said_and_when(stage: S
     assert (told["figures"]["found"], told["figures"]["events"], told["figures"]["false"]) == (1, 1, 0)
 
 
+async def test_the_last_word_of_the_demo(stage: Stage) -> None:
+    await stage.engine.begin("crash", None)
+    stage.now += MINUTE_MS
+    assert await stage.engine.last_word() == ("Score card: 0 of 1 events and sensor faults found, 0 false of 0 alerts")
+
+
 async def test_what_nothing_explains_is_false(stage: Stage) -> None:
     stage.now += 5 * MINUTE_MS
     stage.says("anomaly", "loop-001/traffic.flow", NOW + 60_000)
