@@ -1,9 +1,9 @@
 """What has stopped speaking, told at the highest level that is down: feed, line, controller, area, sensor, series.
 
 The first three are columns of the sensors table. State is kept per area, so a feed that serves several areas is found
-in each of them under its own name; the desk folds these into one alert (``streams/desk.py``). Suppressed is the alerting,
-never the watching: while a finding of a higher level is open, its sensors are still followed, and those that stay
-silent when it is over get findings of their own.
+in each of them under its own name; the desk folds these into one alert (``streams/desk.py``). Suppressed is the
+alerting, never the watching: while a finding of a higher level is open, its sensors are still followed, and those
+that stay silent when it is over get findings of their own.
 """
 
 from collections.abc import Mapping

@@ -4,9 +4,9 @@
 
 Every series is a sensor of its own in an area of its own. It runs twice, as recorded and with faults; a fault is hit
 when an alert of any kind has its onset from the fault's first reading to two readings after its last, and the run
-without faults has no alert of that onset. Alerts per sensor-week are those of the run without faults, after the warm-up. The
-cause is what the first alert of a sensor fault in that time (else of any kind) says in ``why``. ``--write`` renews
-``docs/quality/faults.md`` and its picture.
+without faults has no alert of that onset. Alerts per sensor-week are those of the run without faults, after the
+warm-up. The cause is what the first alert of a sensor fault in that time (else of any kind) says in ``why``.
+``--write`` renews ``docs/quality/faults.md`` and its picture.
 """
 
 import argparse
