@@ -38,6 +38,13 @@ CHANNEL_CLAUSES = {
     "change": "it moved further at once than it usually does",
     "level": "it has stayed to one side of the usual for hours",
     "noise": "it has been more restless than usual for the last hour",
+    "value": "no value like this has been seen before",
+    "recent": "no value like this has followed hours like these before",
+    "pattern": "the last six hours are unlike those of any earlier day",
+    "hour": "the last hour is unlike the same hour of earlier days",
+    "time": "no value like this has been seen at this time of day",
+    "record": "the last six hours are more unlike any earlier day than ever",
+    "range": "it is outside all that has been seen before",
 }
 _ONE_IN_MAX = 1_000_000
 

@@ -50,6 +50,7 @@ from models.series_spec import SeriesSpec
 
 _HOLD_S: Final = 1_700.0  # an episode goes on without being new: less than its rest (models.episodes)
 _HOLD_INTERVALS: Final = 4.5
+_OFTEN_S: Final = 300.0  # a series that reports more often is looked at more often
 _QUIET_MAX: Final = 0.499
 _WEIGHTS: Final = np.array([*WEIGHTS, LEVEL_WEIGHT])[:, None]
 
@@ -123,7 +124,7 @@ class NoveltyDetector:
 
     def verdict(self, readings: Judged, seen: "Looked") -> Floats:
         """``float64[n]``: the score; learns the episodes."""
-        over = self._over(_together(seen.found, self._p), _decades_over(seen.said.score), seen.age)
+        over = self._over(_together(seen.found, self._p), _decades_over(seen.said.score), seen.age, seen.spacing)
         return self._judge(readings, over, seen.spacing, readings.flag != Flag.FAIL)
 
     def _turn(
@@ -149,10 +150,11 @@ class NoveltyDetector:
         usable = (old[SEEN] > 0) & (rate >= 0)
         return np.where(counts, np.where(usable, rate, np.nan_to_num(old[RATE])), raw), raw
 
-    def _over(self, mean: Floats, alone: Floats, age: Floats) -> Floats:
+    def _over(self, mean: Floats, alone: Floats, age: Floats, spacing: Floats) -> Floats:
         """Decades of evidence over what a finding takes; NaN while warming up."""
         p = self._p
         looked = np.log10(np.maximum(age, p.young_s) / p.reference_s)
+        looked += np.log10(_OFTEN_S / np.minimum(spacing, _OFTEN_S))  # more readings, more that is strange by chance
         over = np.fmax(mean - p.history_power * looked - p.threshold, alone - p.step_decades)
         return np.where(age >= p.warm_up_s, over, np.nan)
 
