@@ -1,5 +1,6 @@
 """Neighbouring loops along a road: which one follows which, and how far on."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 
 from domain.sensors import Link
@@ -10,7 +11,9 @@ _METRES_MAX = 4_828.0  # 3 miles: further apart, one loop says nothing of the ot
 def road_pairs(links: Iterable[Link], loops: Collection[str]) -> list[tuple[str, str, float]]:
     """``(upstream, downstream, metres)`` of loops with no other loop between them; sorted, each pair once.
 
-    Links may lead through nodes that are no loops; where a road forks, a loop has several followers.
+    Links may lead through nodes that are no loops. Where a road forks or joins between two loops, what one of them
+    counts
+    need not come by the other: such loops are no pair.
     """
     ahead: dict[str, list[Link]] = {}
     for link in links:
@@ -30,4 +33,7 @@ def road_pairs(links: Iterable[Link], loops: Collection[str]) -> list[tuple[str,
                     found[loop, link.target] = metres
                 else:
                     waiting.append(link.target)
-    return [(up, down, metres) for (up, down), metres in sorted(found.items())]
+    followers, leaders = (Counter(pair[end] for pair in found) for end in (0, 1))
+    return [
+        (up, down, metres) for (up, down), metres in sorted(found.items()) if followers[up] == 1 and leaders[down] == 1
+    ]

@@ -28,6 +28,9 @@ RULE = "traffic.california7"
 OCCUPANCY = "traffic.occupancy"
 _REST_MS = 5 * MINUTE_MS  # an incident is over when it has not been confirmed for so long
 _SCORE = 0.8
+#: On-delay: a minute's occupancy on a quiet street jumps about, and two such minutes pass the algorithm now and then;
+#: what is really in the way stays there.
+_MINUTES_MIN = 3
 
 
 class RoadStage:
@@ -41,6 +44,7 @@ class RoadStage:
         self._known = 0
         self._rows = np.empty((2, 0), np.int64)  # upstream and downstream row of each pair
         self._model = California(0)
+        self._in_a_row = np.zeros(0, np.int64)  # minutes for which each pair has been confirmed
         self._done = -1  # the last minute that was judged
         self._open: dict[str, tuple[Finding, int]] = {}  # by pair: what is open, and when it was confirmed last
 
@@ -68,7 +72,8 @@ class RoadStage:
             up, down = occupancy[self._rows[0]], occupancy[self._rows[1]]
             confirmed = self._model.step(up, down)
             self._done = start
-            for k in np.flatnonzero(confirmed).tolist():
+            self._in_a_row = np.where(confirmed, self._in_a_row + 1, 0)
+            for k in np.flatnonzero(self._in_a_row >= _MINUTES_MIN).tolist():
                 yield from self._confirmed(k, start, up, down)
             yield from self._over(start)
 
@@ -91,7 +96,7 @@ class RoadStage:
     def _opened(self, names: tuple[str, str], above: int, below: int, start: int, up: float, down: float) -> Finding:
         places = [self._board.index.specs[row].sensor for row in (above, below)]
         first, second = (sensor.place or sensor.sensor for sensor in places)
-        since = start - MINUTE_MS  # confirmed is the step after the one at which it began
+        since = start - _MINUTES_MIN * MINUTE_MS  # confirmed is the step after the one at which it began
         words = (
             f"Traffic piles up at {first} (occupancy {up:.0%}) and thins out at {second} ({down:.0%}) since "
             f"{format_time(since)}: something between them is in the way."
@@ -138,11 +143,13 @@ class RoadStage:
         if not np.array_equal(rows, self._rows):
             self._rows = rows
             self._model = California(len(pairs))
+            self._in_a_row = np.zeros(len(pairs), np.int64)
 
     def snapshot(self) -> dict[str, Any]:
         return {
             "rows": self._rows.copy(),
             "model": snapshot(self._model),
+            "in_a_row": self._in_a_row.copy(),
             "done": self._done,
             "open": [[pair, encode(finding), last] for pair, (finding, last) in self._open.items()],
         }
@@ -154,5 +161,6 @@ class RoadStage:
             self._grow()
         if np.array_equal(self._rows, payload["rows"]):
             restore(self._model, payload["model"])
+            self._in_a_row = np.array(payload["in_a_row"], np.int64)
         self._done = payload["done"]
         self._open = {pair: (decode_as(Finding, raw), last) for pair, raw, last in payload["open"]}

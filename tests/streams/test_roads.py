@@ -24,6 +24,13 @@ def test_pairs_follow_the_road_through_nodes_and_stop_at_the_next_loop():
     assert road_pairs([], loops) == []
 
 
+def test_a_fork_or_a_junction_between_loops_makes_no_pair():
+    fork = [Link("a", "b", 10.0), Link("a", "c", 10.0), Link("d", "e", 10.0)]
+    assert road_pairs(fork, "abcde") == [("d", "e", 10.0)]
+    joining = [Link("a", "c", 10.0), Link("b", "c", 10.0)]
+    assert road_pairs(joining, "abc") == []
+
+
 class Road:
     def __init__(self, links: list[Link] = LINKS) -> None:
         sensors = [Sensor(f"l{k}", AREA, interval_s=60.0, place=f"Junction {k}") for k in (1, 2, 3)]
@@ -57,7 +64,7 @@ def test_an_incident_between_two_loops_is_one_finding_with_its_end():
     assert opened.series == ["l2/traffic.occupancy", "l3/traffic.occupancy"]
     assert (opened.kind, opened.place, opened.area) == ("incident", "Junction 2", AREA)
     assert opened.onset == T0 + 4 * MINUTE
-    assert opened.time == T0 + 6 * MINUTE
+    assert opened.time == T0 + 8 * MINUTE, "three minutes in a row"
     assert closed.time == T0 + 10 * MINUTE
     assert "piles up at Junction 2 (occupancy 40%) and thins out at Junction 3 (8%)" in opened.why.sentence
 
@@ -65,6 +72,10 @@ def test_an_incident_between_two_loops_is_one_finding_with_its_end():
 def test_without_the_road_graph_nothing_is_said():
     assert Road([]).minutes(STORY) == []
     assert Road().minutes([CALM] * 20) == []
+
+
+def test_two_minutes_are_not_enough():
+    assert Road().minutes([CALM] * 4 + [BLOCKED] * 3 + [CALM] * 8) == []
 
 
 @pytest.mark.parametrize("cut", [3, 5, 7, 12])
