@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from domain.errors import Rejected
 from domain.readings import Readings
 from domain.sensors import Event
 from streams.board import Board
