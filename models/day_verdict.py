@@ -56,6 +56,7 @@ class DayVerdicts:
         self._closed = np.iinfo(np.int64).min
         self._last: Floats = np.empty(0)
         self._first_day: Ints = np.empty(0, np.int64)
+        self._occupancy = np.empty(0, dtype=bool)
         self._limits: Floats = np.empty((2, 0))  # what counts as zero, and as high, per row
 
     def ensure(self, specs: Sequence[SeriesSpec]) -> None:
@@ -69,6 +70,7 @@ class DayVerdicts:
         high = {_OCCUPANCY: PEMS.high_occupancy, _FLOW: PEMS.high_flow_per_hour}
         fresh = np.array([[0.0] * more, [high.get(name, np.inf) for name in new]])
         self._limits = np.concatenate([self._limits, fresh], axis=1)
+        self._occupancy = np.append(self._occupancy, [name == _OCCUPANCY for name in new])
         for day in self._days.values():
             day.grow(len(specs))
 
@@ -84,7 +86,8 @@ class DayVerdicts:
         start = np.diff(row, prepend=-1) != 0
         before = np.where(start, self._last[row], np.roll(x, 1))
         change = np.nan_to_num(np.abs(x - before))
-        np.minimum.at(self._first_day, row, number)
+        first = np.flatnonzero(start)
+        self._first_day[row[first]] = np.minimum(self._first_day[row[first]], number[first])
         for k in np.unique(number).tolist():
             day = self._days.setdefault(k, _Day(len(self._last)))
             self._add(day, readings, change, number == k)
@@ -102,9 +105,11 @@ class DayVerdicts:
         if tests.any():
             for k, cause in enumerate(CAUSES):
                 day.causes[k] += np.bincount(row, ((tests & np.uint32(cause.tests)) != 0).astype(np.float64), rows)
-        block = hour // (24 // _BLOCKS)
-        np.add.at(day.moved, (block, row), change[chosen])
-        np.add.at(day.level, (block, row), np.abs(x))
+        road = self._occupancy[row]
+        if road.any():
+            cell = (hour // (24 // _BLOCKS) * rows + row)[road]
+            day.moved += np.bincount(cell, change[chosen][road], _BLOCKS * rows).reshape(_BLOCKS, rows)
+            day.level += np.bincount(cell, np.abs(x[road]), _BLOCKS * rows).reshape(_BLOCKS, rows)
 
     def close_day(self, end_ms: int, interval_s: Floats) -> dict[int, list[Verdict]]:
         """Verdicts of the days that end by ``end_ms``, by the start of the day (epoch ms)."""

@@ -87,10 +87,11 @@ class Shape:
         return spike, surely
 
     def _expect(self, c: Columns, s: Floats, one: Floats, of_week: Ints, of_day: Ints) -> tuple[_Now, Floats]:
-        day = self._day[c.row, :, of_day].T  # [4, n]
+        day = self._day.reshape(-1).take(_cells(c, of_day))  # [4, n]
         interval = np.maximum(s[INTERVAL], 1.0)
-        weekly = self._week_n[c.row, of_week] >= 3 * np.maximum(1.0, 3_600 / interval)
-        expected = np.where(weekly, self._week[c.row, of_week], np.where(day[_COUNT] > 0, day[_MEAN], c.x))
+        cell = c.row.astype(np.int64) * 168 + of_week
+        weekly = self._week_n.reshape(-1).take(cell) >= 3 * np.maximum(1.0, 3_600 / interval)
+        expected = np.where(weekly, self._week.reshape(-1).take(cell), np.where(day[_COUNT] > 0, day[_MEAN], c.x))
         age = c.t - s[FIRST]
         limits = self._limits
         old = (age >= limits.learned_s) | ((age >= limits.learned_fast_s) & (s[SEEN] >= limits.learned_many))
@@ -189,11 +190,12 @@ class Shape:
         one[CHANGE] += np.where(now.near, np.maximum(gain / 8, 0.0) * (move - one[CHANGE]), 0.0)
         day[_MEAN] += np.maximum(1 / (1 + count), 0.05 * in_hour) * (c.x - day[_MEAN])
         day[_COUNT] += 1
-        self._day[c.row, :, of_day] = day.T
-        seen = self._week_n[c.row, of_week]
-        mean = self._week[c.row, of_week]
-        self._week[c.row, of_week] = mean + np.maximum(1 / (1 + seen), 0.15 * in_hour) * (c.x - mean)
-        self._week_n[c.row, of_week] = seen + 1
+        self._day.reshape(-1)[_cells(c, of_day)] = day
+        weeks, counts = self._week.reshape(-1), self._week_n.reshape(-1)
+        cell = c.row.astype(np.int64) * 168 + of_week
+        seen, mean = counts.take(cell), weeks.take(cell)
+        weeks[cell] = mean + np.maximum(1 / (1 + seen), 0.15 * in_hour) * (c.x - mean)
+        counts[cell] = seen + 1
         one[BEFORE_R], one[LAST_R], one[BEFORE_T] = one[LAST_R].copy(), now.r, s[T]
 
     def residual(self) -> Floats:
@@ -213,3 +215,9 @@ def _median3(x: Floats) -> Floats:
     """Median of three columns."""
     a, b, c = x[:, 0], x[:, 1], x[:, 2]
     return np.asarray(np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c)))
+
+
+def _cells(c: Columns, of_day: Ints) -> Ints:
+    """``int64[4, n]``: where the four numbers of each row at its hour of day stand in the flat table."""
+    start = c.row.astype(np.int64) * 96 + of_day
+    return np.asarray(start[None, :] + 24 * np.arange(4)[:, None])

@@ -14,6 +14,7 @@ import numpy as np
 from domain.flags import Test
 from domain.messages import Finding
 from domain.scores import Judged
+from models.causes import TELLING
 from models.contract import Detector
 from models.episodes import Episodes, Gated
 from streams.area_clock import NEVER
@@ -54,7 +55,7 @@ class DetectStage:
         self._silence.seen(in_order, flow.now, interval)
         slow = in_order.take(~(interval[in_order.row] < _CADENCE_S))
         flow = self._score(flow, slow)
-        turns = self._faults.seen(_by_time(flow.revised, in_order, _refused(flow.unused)), interval)
+        turns = self._faults.seen(_flagged(flow.revised, in_order, _refused(flow.unused)), interval)
         found = self._silence.gaps() + [f for turn in turns for f in self._findings.fault(turn)]
         return replace(flow, findings=flow.findings + found) if found else flow
 
@@ -147,6 +148,10 @@ def _refused(unused: Judged) -> Judged:
     return unused.take((unused.tests & np.uint32(Test.GROSS_RANGE)) != 0)
 
 
-def _by_time(*parts: Judged) -> Judged:
-    joined = _joined(*parts)
+def _flagged(*parts: Judged) -> Judged:
+    """What speaks for a fault, by row and time."""
+    telling = [part.take((part.tests & np.uint32(TELLING)) != 0) for part in parts if len(part)]
+    if not any(len(part) for part in telling):
+        return Judged.empty()
+    joined = _joined(*telling)
     return joined.take(np.lexsort((joined.t, joined.row)))
