@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup run test lint docs bench wheel lock dev install-test-tools
+.PHONY: help setup run test lint docs bench faults score wheel lock dev install-test-tools
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{ printf "make %-20s %s\n", $$1, $$2 }'
@@ -33,8 +33,17 @@ lint: dev ## ruff, mypy, import directions, generated reference
 docs: dev ## write docs/reference from the code
 	@$(BIN)/python -m service.reference
 
+faults: dev install-test-tools ## the faults, in nightly numbers
+	@BOROUGH_FAULTS=nightly BOROUGH_REQUIRE=all $(BIN)/pytest tests/faults
+
+score: dev ## the scoreboard: NAB, injected faults, machines, the simulated city; writes docs/quality
+	@$(BIN)/python -m benchmarks.quality.nab --data $${BOROUGH_DATA_SETS:-../shared/data}/nab --seed 1 --write docs/quality/nab.md
+	@$(BIN)/python benchmarks/quality/faults.py --seed 20261126 --write
+	@$(BIN)/python benchmarks/quality/assets.py --seeds 10 --held-out
+	@$(BIN)/python benchmarks/city.py --scenario standard-week --seed 7 --write docs/quality/city.md
+
 bench: dev ## benchmarks; results are checked before times are printed
-	@set -e; for file in benchmarks/*.py; do $(BIN)/python $$file; done
+	@set -e; for name in pipeline gateway simulator forecast maintenance detectors; do $(BIN)/python benchmarks/$$name.py; done
 
 wheel: dev ## dist/borough-*.whl
 	@$(BIN)/python -m hatchling build -t wheel

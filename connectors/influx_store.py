@@ -1,24 +1,21 @@
 """History in an InfluxDB (1.8 or 2), for distributed runs."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-import numpy as np
 
 from connectors import influx_setup
+from connectors.influx_answers import Row, aggregates_of, parsed, times_of
 from connectors.influx_http import InfluxAddress, InfluxHttp, Refused, parse_address
 from connectors.influx_lines import aggregates_lines, message_line, tag, untag
 from connectors.influx_revisions import Revisions
 from domain.codec import decode_as
-from domain.errors import Rejected, Rejection, Unavailable
+from domain.errors import Rejected, Rejection
 from domain.messages import Finding, Forecast, Health, Quarantined
 from domain.ports import Result, SeriesInfo
-from domain.readings import Ints
 from domain.times import format_time
 from domain.windows import Aggregates
 
@@ -32,7 +29,6 @@ _TIME_MIN = int(datetime(1677, 9, 22, tzinfo=UTC).timestamp()) * 1_000
 _TIME_MAX = int(datetime(2262, 4, 11, tzinfo=UTC).timestamp()) * 1_000
 _LATEST_WINDOW_S = 60
 
-Row = dict[str, str]
 _End = tuple[int, float, str]  # window start, its last value, area
 
 
@@ -126,7 +122,7 @@ class InfluxStore:
         which = f'r._measurement == "aggregates" and r._field == "revision" and r.window_s == "{int(window_s)}"'
         which += f" and ({' or '.join(f'r.series == {_tag(name)}' for name in names)})"
         rows = list(self._rows(first, last + 1, which, "", 1))
-        for row, start in zip(rows, _times(rows).tolist(), strict=True):
+        for row, start in zip(rows, times_of(rows).tolist(), strict=True):
             yield untag(row["series"]), start, int(row["_value"])
 
     # --- reading
@@ -143,7 +139,7 @@ class InfluxStore:
             f' |> group() |> sort(columns: ["_time"]) |> limit(n: {int(limit)})',
             limit,
         )
-        return _aggregates(series, window_s, list(rows))
+        return aggregates_of(series, window_s, list(rows))
 
     def series(self) -> list[SeriesInfo]:
         """By name; ``first`` and ``last`` are starts of its 60 s windows, or of the shortest it has."""
@@ -163,7 +159,7 @@ class InfluxStore:
         found: dict[tuple[str, int], _End] = {}
         which = 'r._measurement == "aggregates" and r._field == "last"'
         rows = list(self._rows(_TIME_MIN, _TIME_MAX, which, f"|> {function}()", 1))
-        for row, time in zip(rows, _times(rows).tolist(), strict=True):
+        for row, time in zip(rows, times_of(rows).tolist(), strict=True):
             key = (untag(row["series"]), int(row["window_s"]))
             end = (time, float(row["_value"]), untag(row.get("area", "")))
             found[key] = better(found.get(key, end), end)
@@ -217,7 +213,7 @@ class InfluxStore:
         # InfluxDB 1.8 takes the end in, 2 leaves it out: no point of ours stands on the nanosecond before it.
         before_end = f"{format_time(end - 1)[:19]}.{(end - 1) % 1_000:03d}999999Z"
         span = f"range(start: {format_time(start)}, stop: {before_end})"
-        return _parsed(self._http.query(f"from(bucket: {self._bucket}) |> {span} |> filter(fn: (r) => {which}) {then}"))
+        return parsed(self._http.query(f"from(bucket: {self._bucket}) |> {span} |> filter(fn: (r) => {which}) {then}"))
 
     # --- set-up
 
@@ -244,56 +240,6 @@ class InfluxStore:
     def close(self) -> None:
         """Let go of the sockets."""
         self._http.close()
-
-
-def _parsed(text: str) -> Iterator[Row]:
-    """Rows of a Flux CSV answer: tables follow each other, each schema with its header after an empty line."""
-    header: list[str] | None = None
-    for cells in csv.reader(io.StringIO(text)):
-        if not cells:
-            header = None
-        elif header is None:
-            header = cells
-        elif "error" in header and "result" not in header:  # it failed after it had begun to answer
-            raise Unavailable(f"InfluxDB broke off its answer: {' '.join(cells)[:300]}")
-        elif cells[1:3] != header[1:3]:  # the header is repeated where only the schema changes
-            yield dict(zip(header, cells, strict=False))
-
-
-def _times(rows: Sequence[Row]) -> Ints:
-    texts = [row["_time"].rstrip("Z") for row in rows]
-    return np.array(texts, dtype="datetime64[ns]").astype("datetime64[ms]").astype(np.int64)
-
-
-def _aggregates(series: str, window_s: int, rows: list[Row]) -> Aggregates:
-    """Rows in the order of time to columns; where a series has moved to another area, the newest revision holds."""
-    start = _times(rows)
-    revision = np.array([int(row["revision"]) for row in rows], dtype=np.int64)
-    order = np.lexsort((revision, start))
-    kept = order[np.append(start[order][1:] != start[order][:-1], True)] if len(rows) else order
-    rows = [rows[k] for k in kept]
-
-    def whole(name: str) -> Ints:
-        return np.array([int(row[name]) for row in rows], dtype=np.int64)
-
-    def numbers(name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        return np.array([float(row.get(name) or "nan") for row in rows], dtype=np.float64)
-
-    return Aggregates(
-        untag(rows[-1].get("area", "")) if rows else "",
-        window_s,
-        [series],
-        np.zeros(len(rows), dtype=np.int32),
-        start[kept],
-        whole("count"),
-        numbers("mean"),
-        numbers("min"),
-        numbers("max"),
-        numbers("last"),
-        numbers("coverage"),
-        whole("flag").astype(np.uint8),
-        revision[kept],
-    )
 
 
 def _tag(text: str) -> str:

@@ -37,16 +37,16 @@ class Novelty(base.AnomalyDetector):  # type: ignore[misc]
     Examples
     --------
     >>> model = Novelty(warm_up_s=3_600)
-    >>> for minute in range(1_000):
-    ...     model.learn_one({"time": 60.0 * minute, "value": 20 + minute % 3})
-    >>> model.score_one({"time": 60.0 * 1_000, "value": 20}) < 0.5
+    >>> for k in range(1_000):
+    ...     model.learn_one({"time": 600.0 * k, "value": 20 + k % 3})
+    >>> model.score_one({"time": 600.0 * 1_000, "value": 20}) < 0.5
     True
-    >>> model.score_one({"time": 60.0 * 1_000, "value": 200}) > 0.5
+    >>> model.score_one({"time": 600.0 * 1_000, "value": 200}) > 0.5
     True
 
     """
 
-    def __init__(self, threshold: float = 1.15, warm_up_s: float = 43_200.0, memory_s: float = 864_000.0) -> None:
+    def __init__(self, threshold: float = 1.15, warm_up_s: float = 86_400.0, memory_s: float = 864_000.0) -> None:
         self.threshold = threshold
         self.warm_up_s = warm_up_s
         self.memory_s = memory_s

@@ -49,7 +49,8 @@ class ValidateStage:
         assert arrived is not None
         row = self._board.index.rows(arrived.series)[arrived.i]
         self._grow()
-        self._prune()
+        if flow.tick != NEVER:  # before the first tick nobody knows what is ahead of the clock
+            self._prune()
         aside, left = self._sort_out(row, arrived, flow.tick)
         missing = np.isnan(arrived.x[left])
         unused = _unused(row, arrived, left[missing], aside.get("range", left[:0]))

@@ -201,6 +201,8 @@ class Worker:
         restore(part.analyser, kept["state"])
         for words in part.analyser.begins_anew:
             log.warning("a part of the checkpoint is refused and begins anew", part=words)
+        if part.analyser.windows_lost and self._past is not None:
+            raise Rejected("state", "", "its windows cannot be read, and the log is there to make them from")
         if kept["instance"] == self._instance:
             part.next_offset = kept["next_offset"]
 

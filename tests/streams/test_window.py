@@ -60,6 +60,9 @@ class Model:
 
     def time(self, tick: int) -> None:
         self.tick = tick if self.tick is None else max(self.tick, tick)
+        # What came before the first tick could not be told to be ahead of the clock.
+        latest = self.tick + self.patience.future_ms
+        self.frontier = {name: min(t, latest) for name, t in self.frontier.items()}
 
 
 readings = st.tuples(
