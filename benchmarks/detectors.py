@@ -182,7 +182,7 @@ def injected(columns: list[Series], copies: int, seed: int) -> Iterator[tuple[st
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--data", type=Path, default=Path("/work/shared/data"))
+    options.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--copies", type=int, default=2)
     options.add_argument("--detectors", nargs="*", default=list(DETECTORS))

@@ -28,7 +28,7 @@ from domain.times import DAY_MS, HOUR_MS
 from models.forecast import SharedRidge
 from models.series_spec import SeriesSpec
 
-DEFAULT = Path("/work/shared/data")
+DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data"
 Series = dict[str, dict[int, float]]  # series name → epoch ms → value
 
 

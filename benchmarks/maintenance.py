@@ -20,7 +20,7 @@ from domain.times import DAY_MS
 from models.remaining_life import LIFE_CAP_DAYS, RemainingLife
 
 Table = NDArray[np.float64]
-DEFAULT = Path("/work/shared/data/cmapss-fd001")
+DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "cmapss-fd001"
 
 
 def engines(path: Path) -> list[Table]:
