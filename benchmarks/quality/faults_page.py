@@ -15,8 +15,9 @@ _TEXT = """# Injected sensor faults
 Sensor faults are put into recorded city series (traffic: I-94, PeMS I-405, NAB's Twin Cities detectors; air: six
 Beijing stations and London Marylebone Road; energy: PJM East) and the series run through `borough backtest`, each a
 sensor of its own in an area of its own, so without neighbours to compare with. Half of the series were looked at
-while the rules were designed; the other half was looked at once or twice, so it is not blind. A fault is hit when an alert of any kind has its onset while
-the fault lasts (or up to two readings later) and the recording without faults has none of that onset. The cause is
+while the rules were designed; the other half was looked at once or twice, so it is not blind. A fault is hit when an
+alert of any kind has its onset while the fault lasts (or up to two readings later)
+and the recording without faults has none of that onset. The cause is
 the one that the alert names, over all faults that were hit. Recordings hold real faults and real events, so not all
 alerts without injected faults are false. Sizes and durations: `benchmarks/quality/fault_injection.py`; a shift or
 drift goes downward only where that leaves the series above zero, for a series cut off at zero is a drop-out to any
