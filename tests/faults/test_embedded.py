@@ -17,6 +17,7 @@ from domain.messages import Alert
 from domain.readings import Frame, Readings
 from domain.sensors import SensorRegister
 from domain.topics import READINGS_TRAFFIC, partition_of
+from models.registry import DEFAULT
 from service.ledger import aside_of, check, read_ledger
 from streams.area_clock import Patience
 from streams.desk import on_finding
@@ -88,7 +89,7 @@ class House:
 def alerts_of_a_run_without_faults(house: House, recorded: Sequence[Reading]) -> dict[str, Alert]:
     """The recording through the core in memory."""
     patience = Patience(LATENESS_S * 1_000, HORIZON_S * 1_000)
-    driver = Driver(Setup(SensorRegister(read_sensors(house.sensors)), patience, "seasonal"))
+    driver = Driver(Setup(SensorRegister(read_sensors(house.sensors)), patience, DEFAULT))
     alerts: dict[str, Alert] = {}
     for seq, at in enumerate(range(0, len(recorded), 12), start=1):
         rows = [(r.series, r.ms, r.value) for r in recorded[at : at + 12]]

@@ -18,6 +18,7 @@ from confluent_kafka import Producer
 from connectors.tables_in import read_sensors
 from domain.messages import Alert
 from domain.sensors import SensorRegister
+from models.registry import DEFAULT
 from streams.area_clock import Patience
 from streams.desk import on_finding
 from streams.driver import Driver
@@ -238,7 +239,7 @@ def test_every_group_has_committed_the_end(town: Town, load: Load) -> None:
 def test_the_alerts_are_those_of_a_run_without_faults(town: Town, load: Load) -> None:
     """The log that was written, once through the core in memory: the same alerts, and no others."""
     patience = Patience(LATENESS_S * 1_000, HORIZON_S * 1_000)
-    driver = Driver(Setup(SensorRegister(read_sensors(town.sensors)), patience, "seasonal"))
+    driver = Driver(Setup(SensorRegister(read_sensors(town.sensors)), patience, DEFAULT))
     alerts: dict[str, Alert] = {}
     for (topic, place), lane in messages(town.kafka.address, list(TOPICS.values())).items():
         for raw in lane:

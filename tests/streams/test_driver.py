@@ -48,14 +48,15 @@ def run(
     return told
 
 
+@pytest.mark.parametrize("detector", ["seasonal", "novelty"])
 @pytest.mark.parametrize(("step_ms", "days"), [(60_000, 0.6), (600_000, 3.0), (HOUR, 12.0), (6 * HOUR, 40.0)])
-def test_results_do_not_depend_on_how_chunks_are_cut(step_ms: int, days: float) -> None:
+def test_results_do_not_depend_on_how_chunks_are_cut(step_ms: int, days: float, detector: str) -> None:
     readings = recording(1, 6, step_ms, days)
     events = [Event(T0 + DAY + 7, "s1", "repair")]
-    whole = run([readings], town(6), events=events)
+    whole = run([readings], town(6), detector, events)
     assert len(whole) > 20
     for seed, pieces in ((2, 1), (3, 7), (4, 60)):
-        assert run(cut(readings, seed, pieces), town(6), events=events) == whole
+        assert run(cut(readings, seed, pieces), town(6), detector, events) == whole
 
 
 @pytest.mark.parametrize(("n", "step_ms", "days"), [(5, 60_000, 0.5), (5, 900_000, 3.0), (150, HOUR, 4.0)])

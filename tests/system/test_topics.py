@@ -16,6 +16,7 @@ from connectors.tables_in import read_sensors
 from domain.messages import Alert, Finding
 from domain.sensors import SensorRegister
 from domain.windows import Aggregates
+from models.registry import DEFAULT
 from streams.area_clock import Patience
 from streams.desk import on_finding
 from streams.driver import Driver
@@ -210,7 +211,7 @@ def answered(listener: Listener, alert: str) -> list[Any]:
 def test_the_same_log_in_memory_gives_the_same(parts: Parts, learned: list[Reading]) -> None:
     """Aggregates with their revisions and flags, and alerts, equal in every digit."""
     patience = Patience(LATENESS_S * 1_000, HORIZON_S * 1_000)
-    driver = Driver(Setup(SensorRegister(read_sensors(parts.folder / "sensors.csv")), patience, "seasonal"))
+    driver = Driver(Setup(SensorRegister(read_sensors(parts.folder / "sensors.csv")), patience, DEFAULT))
     rows: dict[tuple[str, int], dict[str, Any]] = {}
     alerts: dict[str, Alert] = {}
     for (topic, place), lane in messages(parts.kafka.address, list(TOPICS.values())).items():
