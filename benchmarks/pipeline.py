@@ -266,7 +266,7 @@ def main() -> None:
     line("the same through the embedded broker", long.readings, busy, bases, note)
     for kind, words in (
         ("null", "with forecasts and maintenance"),
-        ("novelty", "with everything on, novelty detector"),
+        ("seasonal", "with everything on, seasonal detector"),
     ):
         seconds, texts = in_memory(short, kind)
         n = check(short, expected, texts)

@@ -1,4 +1,4 @@
-"""The default detector: has anything like this been seen before, and is the step, the level or the restlessness usual?
+"""Has anything like this been seen before, and is the step, the level or the restlessness usual?
 
 Two views of each series are taken together.
 

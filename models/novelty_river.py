@@ -1,4 +1,4 @@
-"""The default detector as a River estimator: one series, one reading at a time, in any River pipeline."""
+"""The novelty detector as a River estimator: one series, one reading at a time, in any River pipeline."""
 
 import math
 from collections.abc import Mapping

@@ -9,7 +9,7 @@ from models.null import NullDetector
 from models.seasonal import SeasonalDetector
 from models.stock import PerSeries
 
-DEFAULT = "novelty"
+DEFAULT = "seasonal"
 
 DETECTORS: dict[str, Callable[[], Detector]] = {
     "null": NullDetector,

@@ -172,7 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--detector", default="novelty")
+    parser.add_argument("--detector", default="seasonal")
     parser.add_argument("--series", type=int, default=8, help="series per domain and half")
     parser.add_argument("--half", choices=HALVES, default=None)
     parser.add_argument("--domain", choices=DOMAINS, default=None)
