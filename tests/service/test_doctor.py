@@ -20,7 +20,7 @@ def problems(settings: Settings) -> dict[str, str]:
 def test_all_well(tmp_path: Path) -> None:
     checks = examine(Settings(data_dir=tmp_path, port=0, accept_unknown=True, outbox_bytes_max=1 << 20))
     assert [check.name for check in checks if check.ok] == [
-        "python", "data folder", "disk", "port", "broker", "store", "sensors", "clock",
+        "python", "data folder", "disk", "damage", "port", "broker", "store", "rights", "sensors", "clock",
     ]  # fmt: skip
 
 
