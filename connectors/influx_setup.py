@@ -9,7 +9,7 @@ from typing import Any, Literal
 from connectors.influx_http import InfluxHttp
 from domain.errors import Misconfigured
 
-Access = Literal["READ", "WRITE"]
+Access = Literal["READ", "WRITE", "ALL"]  # all: read and write, as InfluxQL calls it
 
 
 def provision(http: InfluxHttp) -> str:
@@ -50,7 +50,8 @@ def grant(http: InfluxHttp, user: str, access: Access, token: str | None, passwo
         if found.get("description") == user
     ]
     resource = {"type": "buckets", "id": buckets[0]["id"], "orgID": organisation}
-    permissions = [{"action": access.lower(), "resource": resource}]
+    actions = ("read", "write") if access == "ALL" else (access.lower(),)
+    permissions = [{"action": action, "resource": resource} for action in actions]
     kept = None
     for found in ours:  # version 2.8 and later no longer show the token; then the one that was kept is told by use
         if kept is None and token and found.get("token", token) == token and _same(found["permissions"], permissions):

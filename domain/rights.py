@@ -39,7 +39,7 @@ class Rights:
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     group: str = ""
-    store: Literal["", "READ", "WRITE"] = ""
+    store: Literal["", "READ", "WRITE", "ALL"] = ""
 
     def topics(self) -> dict[str, frozenset[Operation]]:
         """Topic → what is done on it, in the order of the topics."""
@@ -59,7 +59,8 @@ PARTS: dict[str, Rights] = {
     # Writes readings, too: those that came on another area's partition are passed on.
     "worker": Rights((*READINGS, CHECKPOINTS), (*READINGS, *RESULTS, CHECKPOINTS), "borough-analyse"),
     "alerts": Rights((FINDINGS, ALERT_ACTIONS), (ALERTS,), "borough-alerts"),
-    "store": Rights(RESULTS, (), "borough-store", "WRITE"),
+    # Reads the history, too: an older revision must not replace a newer one.
+    "store": Rights(RESULTS, (), "borough-store", "ALL"),
     "web": Rights((*READINGS, ALERTS), (ALERT_ACTIONS,), "", "READ"),
 }
 
@@ -86,9 +87,12 @@ def table() -> str:
     for part, rights in PARTS.items():
         reads, writes = (_names(names) for names in (rights.reads, rights.writes))
         group = f"`{rights.group}`" if rights.group else ""
-        lines.append(f"| {part} | `{principal(part)}` | {reads} | {writes} | {group} | {rights.store.lower()} |")
+        lines.append(f"| {part} | `{principal(part)}` | {reads} | {writes} | {group} | {_HISTORY[rights.store]} |")
     lines.append(f"| provision, doctor | `{ADMIN}` | makes topics, users and rules | | | makes buckets and users |")
     return "\n".join(lines) + "\n"
+
+
+_HISTORY = {"": "", "READ": "read", "WRITE": "write", "ALL": "read, write"}
 
 
 def _names(names: tuple[str, ...]) -> str:

@@ -130,3 +130,12 @@ def test_an_organisation_that_is_not_there(version_2: _Version2) -> None:
     with pytest.raises(Misconfigured, match="no organisation 'elsewhere'"):
         provision(http)
     http.close()
+
+
+def test_read_and_write_of_version_2_are_one_authorization(version_2: _Version2) -> None:
+    http = InfluxHttp(InfluxAddress(f"http://127.0.0.1:{version_2.server_port}", "town", "city", "t"))
+    provision(http)
+    token = grant(http, "borough-store", "ALL", None, "")
+    assert grant(http, "borough-store", "ALL", token, "") == token
+    (found,) = version_2.authorizations.values()
+    assert [permission["action"] for permission in found["permissions"]] == ["read", "write"]

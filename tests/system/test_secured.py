@@ -245,7 +245,7 @@ def test_the_history_is_written_by_one_and_read_by_another(secured: Secured) -> 
         )
         if _asked(secured, (secured.principals / part / "store_token").read_text().strip(), path, body, kind)
     }
-    assert allowed == {("store", "WRITE"), ("web", "READ")}
+    assert allowed == {("store", "WRITE"), ("store", "READ"), ("web", "READ")}
     assert not _asked(secured, "", "/api/v2/query", question, "application/vnd.flux")
 
 
