@@ -27,7 +27,7 @@ def test_what_the_doors_must_not_do() -> None:
     assert set(PARTS["gateway"].writes) == set(READINGS)
     assert not {*READINGS, FINDINGS, ALERTS, CHECKPOINTS, QUARANTINE} & set(PARTS["web"].writes)
     assert {part for part, rights in PARTS.items() if CHECKPOINTS in rights.reads + rights.writes} == {"worker"}
-    assert {part: rights.store for part, rights in PARTS.items() if rights.store} == {"store": "WRITE", "web": "READ"}
+    assert {part: rights.store for part, rights in PARTS.items() if rights.store} == {"store": "ALL", "web": "READ"}
 
 
 def test_rules_are_the_table_and_nothing_twice() -> None:
