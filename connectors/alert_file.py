@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from connectors.sqlite_damage import LogBefore, checksum, with_checksums
+from connectors.sqlite_damage import LogBefore, checksum, set_aside, with_checksums
 from domain.errors import Misconfigured, Unavailable
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def open_alerts(path: Path, schema: str) -> tuple[sqlite3.Connection, list[str]]
             raise _refusal(path, error) from None
         if not _good(path).exists():
             raise damage(path, error) from None
-        aside = _set_aside(path)
+        aside = set_aside(path)
         damaged.append(f"{path} was damaged ({_line(error)}): set aside as {aside.name}, its last good copy is used")
         _copy(_good(path), path)
         connection = _opened(path, schema, damaged)
@@ -133,17 +133,6 @@ def _checksum(row: tuple[object, ...]) -> int:
 
 def _good(path: Path) -> Path:
     return path.with_name(path.name + _GOOD)
-
-
-def _set_aside(path: Path) -> Path:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    for suffix in ("-wal", "-shm", ""):
-        source = path.with_name(path.name + suffix)
-        if source.exists():
-            source.rename(aside.with_name(aside.name + suffix))
-    return aside
 
 
 def _copy(source: Path, to: Path) -> None:

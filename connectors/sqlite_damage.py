@@ -69,3 +69,15 @@ class LogBefore:
         if self.frames > max(frames, 0):
             return f"{self.frames - max(frames, 0)} pages at the end of its log do not verify and were left out"
         return self.odd
+
+
+def set_aside(path: Path) -> Path:
+    """Move a file that cannot be used, with its log, to a name of its own beside it; that name."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    for suffix in ("-wal", "-shm", ""):
+        source = path.with_name(path.name + suffix)
+        if source.exists():
+            source.rename(aside.with_name(aside.name + suffix))
+    return aside

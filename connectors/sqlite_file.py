@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from connectors.sqlite_damage import LogBefore
+from connectors.sqlite_damage import LogBefore, set_aside
 from domain.errors import Full, Misconfigured, Unavailable
 
 FORMAT = 1
@@ -64,23 +64,12 @@ def open_database(
     except sqlite3.DatabaseError as error:
         if db is not None:
             db.close()
-        aside = _set_aside(path)
+        aside = set_aside(path)
         what_is_wrong = " ".join(str(error).split())[:120]
         raise Misconfigured(
             f"{what} {path} is damaged ({what_is_wrong}) and was set aside as {aside}; start again to go on with an"
             f" empty one, and look there for what was accepted and not yet stored (sqlite3 {aside} .recover)"
         ) from None
-
-
-def _set_aside(path: Path) -> Path:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    for suffix in ("-wal", "-shm", ""):
-        source = path.with_name(path.name + suffix)
-        if source.exists():
-            source.rename(aside.with_name(aside.name + suffix))
-    return aside
 
 
 @contextmanager

@@ -2,16 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
-import numpy as np
 from river import base
 
 from domain.flags import Flag
 from domain.quantities import quantity
-from domain.scores import Judged, Scores
 from domain.sensors import Sensor
+from models.one_reading import observe_one
 from models.seasonal import SeasonalDetector
 from models.seasonal_state import SeasonalParameters
 from models.series_spec import SeriesSpec
@@ -59,23 +57,8 @@ class RobustSeasonal(base.AnomalyDetector):  # type: ignore[misc]
 
     def score_one(self, x: Mapping[str, Any]) -> float:
         """0..1, NaN while warming up; learns nothing."""
-        scores = self._observe(x, Flag.FAIL)  # failed readings are scored and not learned
+        scores = observe_one(self._detector, x, Flag.FAIL)  # failed readings are scored and not learned
         return math.nan if scores is None else float(scores.score[0])
 
     def learn_one(self, x: Mapping[str, Any]) -> None:
-        self._observe(x, Flag.GOOD)
-
-    def _observe(self, x: Mapping[str, Any], flag: Flag) -> Scores | None:
-        time, value = x.get("time"), x.get("value")
-        if time is None or value is None:
-            return None
-        seconds = time.timestamp() if isinstance(time, datetime) else float(time)
-        return self._detector.observe(
-            Judged(
-                np.zeros(1, np.int32),
-                np.array([round(seconds * 1_000)], np.int64),
-                np.array([value], np.float64),
-                np.array([flag], np.uint8),
-                np.zeros(1, np.uint32),
-            )
-        )
+        observe_one(self._detector, x, Flag.GOOD)
