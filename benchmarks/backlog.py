@@ -16,6 +16,7 @@ import asyncio
 import itertools
 import json
 import logging
+import math
 import os
 import sys
 import tempfile
@@ -248,7 +249,8 @@ def stored(url: str, sent: Sent) -> list[str]:
     with urllib.request.urlopen(f"{url}/query?{question}", timeout=120) as answer:
         for one in json.load(answer)["results"][0].get("series", ()):
             count = sum(row[1] for row in one["values"])
-            total = sum(row[1] * row[2] for row in one["values"] if row[1])  # no mean where none came
+            # No mean where none came, nor in a point that is being written: InfluxDB shows its fields one by one.
+            total = sum(row[1] * (math.nan if row[2] is None else row[2]) for row in one["values"] if row[1])
             found[one["tags"]["series"]] = count, total
     return differing(sent, found)
 
@@ -257,7 +259,7 @@ def differing(sent: Sent, found: dict[str, tuple[int, float]]) -> list[str]:
     wrong = []
     for k, name in enumerate(sent.names):
         count, total = found.get(name, (0, 0.0))
-        if count != sent.counts[k] or abs(total - sent.sums[k]) > 1e-9 * max(1.0, abs(sent.sums[k])):
+        if count != sent.counts[k] or not math.isclose(total, sent.sums[k], rel_tol=1e-9, abs_tol=1e-9):
             wrong.append(f"{name}: {count} counted, {sent.counts[k]} sent")
     return wrong
 

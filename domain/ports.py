@@ -53,7 +53,13 @@ class Log(Protocol):
 
 
 class Checkpoints(Protocol):
-    """Keeps the newest state of each topic and partition. ``key`` is ``topic-partition``."""
+    """Keeps the newest state of each topic and partition. ``key`` is ``topic-partition``.
+
+    Attributes:
+        damaged: states that did not verify and were passed over, in words.
+    """
+
+    damaged: list[str]
 
     async def save(self, states: Mapping[str, bytes]) -> None:
         """All of them durable on return, or none replaced. Raises: Unavailable, Full."""

@@ -130,6 +130,7 @@ def add_worker(site: Site) -> Worker:
     )
     _add_agent(site, ANALYSE, worker.take, worker.revoke)
     site.figures.of_worker(worker)
+    site.figures.of_damage("checkpoints", ground.checkpoints.damaged)
     return worker
 
 
@@ -188,6 +189,7 @@ async def start_gateway(site: Site) -> Gateway:
     site.crew.on_stop(gateway.stop, "gateway")
     await gateway.release()
     site.figures.of_gateway(gateway)
+    site.figures.of_damage("outbox", outbox.damaged)
     site.states["gateway"] = lambda: pump.unavailable or "ok"
     return gateway
 
@@ -272,4 +274,5 @@ async def open_alerts(site: Site) -> SqliteAlertStore:
     """Every alert ever raised, in a file of this process."""
     alerts = await asyncio.to_thread(SqliteAlertStore, site.settings.data_dir / data_dir.ALERTS)
     site.crew.close(alerts.close, "alerts")
+    site.figures.of_damage("alerts", alerts.damaged)
     return alerts

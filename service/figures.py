@@ -1,6 +1,6 @@
 """Figures of the running parts for ``/metrics``: counted by the parts themselves, read when somebody asks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -49,6 +49,11 @@ class Figures:
             ("borough_store_written_total", "Results stored.", lambda: taker.written),
             ("borough_store_refused_total", "Results that the store refused for good.", lambda: taker.refused),
         ]
+
+    def of_damage(self, what: str, damaged: Sequence[str]) -> None:
+        """``damaged`` grows with each damage that ``what`` has found in what it keeps."""
+        self._rows.append((f"borough_{what}_damage_total", "Damage found in what is kept, and told in the log.",
+                           lambda: len(damaged)))  # fmt: skip
 
     def of_desk(self, desk: DeskTaker) -> None:
         self._rows.append(("borough_desk_refused_total", "Messages the desk could not use.", lambda: desk.refused))

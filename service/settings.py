@@ -79,7 +79,7 @@ class Settings:
     links: Path | None = _row("sensors", kinds.path, None, "The road graph (CSV or Parquet): from,to,metres.")
     accept_unknown: bool = _row("sensors", kinds.yes_no, False, "Register sensors that are not in the sensors table instead of putting their readings in quarantine.")
     gateway_name: str = _row("gateway", kinds.name, "", "Name of this gateway in every frame; default: a name made once and kept in the data folder.")
-    outbox_bytes_max: int = _row("gateway", kinds.size(1 << 20, 1 << 50), 1 << 30, "Disk the outbox may take before readings are refused with 429.")
+    outbox_bytes_max: int = _row("gateway", kinds.size(1 << 20, 1 << 50), 1 << 30, "Disk the outbox may take before readings are refused with 503.")
     past_days: float = _row("gateway", kinds.number(0, 100_000), 3_650.0, "Readings older than this are rejected, days.")
     future_s: float = _row("gateway", kinds.number(0, 86_400), 300.0, "Readings further ahead of the clock than this are rejected, seconds.")
     tick_s: float = _row("gateway", kinds.number(0.05, 60), 1.0, "How often the gateway writes the passing of time into the log, seconds.")

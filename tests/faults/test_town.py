@@ -5,6 +5,7 @@ The town and the load go on through all tests of this file; the last ones hold t
 ``BOROUGH_TEST_SEED`` gives another seed, ``BOROUGH_FAULTS=nightly`` the numbers of the night.
 """
 
+import json
 import random
 import signal
 import time
@@ -31,7 +32,7 @@ from tests.faults.town import GROUPS, HORIZON_S, LATENESS_S, Town
 from tests.native import tools
 from tests.system.log import TOPICS, messages
 from tests.system.past import DAY_MS
-from tests.system.program import Running
+from tests.system.program import Running, borough
 from tests.system.recomputed import Reading
 
 SESSION_S = 6.0  # of the workers' group
@@ -256,6 +257,18 @@ def test_the_alerts_are_those_of_a_run_without_faults(town: Town, load: Load) ->
         found = told[alert.id]
         assert (found["kind"], found["place"], found["series"]) == (alert.kind, alert.place, alert.series)
         assert (found["cleared"] is None) == (alert.cleared is None)
+
+
+def test_the_result_topics_are_those_of_a_replay(town: Town, load: Load) -> None:
+    """``borough verify-replay`` on Kafka: the log in memory against what the parts have published."""
+    env = {**town.environment("web"), **town.straight()}
+    ran = borough("verify-replay", "--json", "--data-dir", town.folder / "replay", env=env, timeout_s=PATIENCE_S)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    told = json.loads(ran.stdout)["data"]
+    assert told["messages"] > 1_000
+    for topic in ("aggregates", "findings", "quarantine", "alerts"):
+        assert told["counts"][topic] > 0, topic
+        assert set(told["hashes"][topic]) == {"in memory", "topics"}
 
 
 def test_what_comes_again_changes_not_a_byte(town: Town, rng: random.Random) -> None:
