@@ -248,9 +248,9 @@ def stored(url: str, sent: Sent) -> list[str]:
     question = urllib.parse.urlencode({"q": query, "db": DATABASE})
     with urllib.request.urlopen(f"{url}/query?{question}", timeout=120) as answer:
         for one in json.load(answer)["results"][0].get("series", ()):
-            count = sum(row[1] for row in one["values"])
-            # No mean where none came, nor in a point that is being written: InfluxDB shows its fields one by one.
-            total = sum(row[1] * (math.nan if row[2] is None else row[2]) for row in one["values"] if row[1])
+            # A point that is just being written may lack any of its fields: it is not there yet.
+            rows = [(count, mean) for _, count, mean in one["values"] if count and mean is not None]
+            count, total = sum(count for count, _ in rows), sum(count * mean for count, mean in rows)
             found[one["tags"]["series"]] = count, total
     return differing(sent, found)
 
