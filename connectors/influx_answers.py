@@ -13,6 +13,8 @@ from domain.windows import Aggregates
 
 Row = dict[str, str]
 
+_SUM_MAX = 1e300  # the mean of values beyond it may be infinite, which InfluxDB does not keep
+
 
 def parsed(text: str) -> Iterator[Row]:
     """Rows of a Flux CSV answer: tables follow each other, each schema with its header after an empty line."""
@@ -34,8 +36,20 @@ def times_of(rows: Sequence[Row]) -> Ints:
     return np.array(texts, dtype="datetime64[ns]").astype("datetime64[ms]").astype(np.int64)
 
 
+def _is_whole(row: Row) -> bool:
+    """InfluxDB shows the fields of a point that is just being written one by one: it is not there yet."""
+    if not all(row.get(name) for name in ("count", "coverage", "flag", "revision")):
+        return False
+    if row["count"] == "0":
+        return True
+    if not all(row.get(name) for name in ("min", "max", "last")):
+        return False
+    return bool(row.get("mean")) or max(abs(float(row["min"])), abs(float(row["max"]))) > _SUM_MAX
+
+
 def aggregates_of(series: str, window_s: int, rows: list[Row]) -> Aggregates:
     """Rows in the order of time to columns; where a series has moved to another area, the newest revision holds."""
+    rows = [row for row in rows if _is_whole(row)]
     start = times_of(rows)
     revision = np.array([int(row["revision"]) for row in rows], dtype=np.int64)
     order = np.lexsort((revision, start))
