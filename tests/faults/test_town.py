@@ -262,7 +262,7 @@ def test_the_alerts_are_those_of_a_run_without_faults(town: Town, load: Load) ->
 def test_the_result_topics_are_those_of_a_replay(town: Town, load: Load) -> None:
     """``borough verify-replay`` on Kafka: the log in memory against what the parts have published."""
     env = {**town.environment("web"), **town.straight()}
-    ran = borough("verify-replay", "--json", "--data-dir", town.folder / "replay", env=env, timeout_s=PATIENCE_S)
+    ran = borough("verify-replay", "--json", env=env, timeout_s=PATIENCE_S)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     told = json.loads(ran.stdout)["data"]
     assert told["messages"] > 1_000

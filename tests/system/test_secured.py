@@ -143,6 +143,15 @@ def test_every_part_works_under_its_own_name(secured: Secured) -> None:
     assert [secret for secret in secured.secrets() if secret in shown] == []
 
 
+def test_verify_replay_signs_in_and_finds_what_no_replay_tells(secured: Secured, here: "Here") -> None:
+    code, out, err = here(secured.env(), "verify-replay", "--json")
+    assert code == 1, err
+    told = json.loads(out)["data"]
+    assert told["counts"]["aggregates"] >= 8
+    assert len(set(told["hashes"]["aggregates"].values())) == 1
+    assert "f00d" in told["difference"]  # put there by hand
+
+
 def _time(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
