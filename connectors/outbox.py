@@ -180,8 +180,10 @@ class SqliteOutbox:
         if not rows:
             return
         with transaction(self._db, self.path):
-            self._db.executemany("INSERT OR REPLACE INTO damaged VALUES (?, ?, ?)", [row[:3] for row in rows])
-            self._db.executemany("DELETE FROM entries WHERE id = ?", [row[:1] for row in rows])
+            numbers = [row[:1] for row in rows]
+            copy = "INSERT OR REPLACE INTO damaged SELECT id, key, value FROM entries WHERE id = ?"
+            self._db.executemany(copy, numbers)  # within the file: what is no longer text stays as it is
+            self._db.executemany("DELETE FROM entries WHERE id = ?", numbers)
         self._depth, self._bytes = self._measure(0, 1 << 62)
         self._say(f"{len(rows)} entries do not match their checksum and were put aside in the table damaged")
 
@@ -241,7 +243,6 @@ def _verify_heads(db: sqlite3.Connection) -> None:
         *db.execute("SELECT name, value, crc FROM facts"),
         *db.execute('SELECT lane, topic, "partition", next_seq, crc FROM lanes'),
     ]
-    db.text_factory = str
     for *columns, crc in heads:
         if crc is not None and crc != checksum(*columns):
             raise sqlite3.DatabaseError(f"{columns[0]} does not match its checksum")

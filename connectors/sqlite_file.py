@@ -32,6 +32,7 @@ def open_database(
         path.parent.mkdir(parents=True, exist_ok=True)
         before = LogBefore.of(path)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
+        db.text_factory = _text
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("PRAGMA page_size=8192")  # frames are some 30 KB: fewer pages to chain
         db.execute("PRAGMA auto_vacuum=INCREMENTAL")
@@ -70,6 +71,11 @@ def open_database(
             f"{what} {path} is damaged ({what_is_wrong}) and was set aside as {aside}; start again to go on with an"
             f" empty one, and look there for what was accepted and not yet stored (sqlite3 {aside} .recover)"
         ) from None
+
+
+def _text(raw: bytes) -> str:
+    """What a damaged row calls text need not be UTF-8: its checksum tells, not an error of the decoder."""
+    return raw.decode("utf-8", "replace")
 
 
 @contextmanager

@@ -127,7 +127,7 @@ async def test_poison_in_the_topics_of_a_running_system_ends_in_the_quarantine_o
         assert all(item.reason for item in kept)
         assert not [item for item in kept if "bug of this program" in item.reason]
         assert kept_ids() >= wanted
-        assert len(wanted) > count / 2
+        assert len(wanted) > len(sent) / 2 > 50
 
 
 def put_aside_of(messages: list[bytes], analyser: Analyser) -> set[str]:
