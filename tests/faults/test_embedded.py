@@ -29,7 +29,7 @@ from tests.faults.ledger import Ledger, Load, Stream, post
 from tests.faults.recovery import MINUTE_MS, PATIENCE_S, back
 from tests.faults.report import record
 from tests.system.past import DAY_MS, past
-from tests.system.program import Running, all_pages, borough, query, sensors_table
+from tests.system.program import Running, all_pages, borough, call, get, query, sensors_table
 from tests.system.recomputed import Reading
 
 LATENESS_S, HORIZON_S = 1, 25 * 86_400
@@ -107,6 +107,15 @@ def of_bridge(house: House) -> dict[str, dict[str, Any]]:
     return {item["id"]: item for item in found if item["area"] == "bridge" and item["kind"] != "silence"}
 
 
+def acknowledged(house: House) -> str:
+    """The alert that an operator has just answered."""
+    alert = next(iter(of_bridge(house)))
+    action = b'{"action":"acknowledge","reason":"seen by the test","by":"tester"}'
+    answer = call(f"{house.base}/v1/alerts/{alert}/actions", action, {"Content-Type": "application/json"})
+    assert answer.status == 200, answer.body
+    return alert
+
+
 def test_killed_again_and_again(tmp_path: Path) -> None:
     print(f"seed {SEED}")
     rng = random.Random(SEED)
@@ -126,6 +135,11 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
             while load.playing:
                 load.wait_for(1)
         record("kill embedded", recovered, posts=load.posts, ledger=house.ledger.outcomes)
+        house.settle()
+        alert = acknowledged(house)
+        running.kill()  # right behind the answer
+        running = house.start()
+        assert get(f"{house.base}/v1/alerts/{alert}")["data"]["state"] in ("acknowledged", "closed")
         house.settle()
         ran = borough("verify-ledger", house.ledger.path, "--api-url", house.base)
         assert ran.returncode == 0, ran.stdout
