@@ -10,12 +10,12 @@ from typing import Any
 from connectors.readings_table import BadRow
 from connectors.tables_in import read_events, read_links, read_readings, read_sensors
 from connectors.tables_out import TableWriter
-from domain.messages import Alert, Quarantined
+from domain.messages import Quarantined
 from domain.sensors import OpenRegister
 from domain.times import SECOND_MS, TIME_MS_MAX, format_time
 from streams.analyser import Step
 from streams.area_clock import Patience
-from streams.desk import holder, on_finding
+from streams.desk_in_memory import DeskInMemory
 from streams.driver import Driver
 from streams.setup import Setup
 from streams.stage import Flow
@@ -62,28 +62,25 @@ def backtest(
     with ExitStack() as stack:
         tables = stack.enter_context(TableWriter(out))
         aside = stack.enter_context(_PutAside(out / "quarantine.csv"))
-        known: dict[str, Alert] = {}
+        desk = DeskInMemory()
         chunks = read_readings(readings, aside.bad_row)
         for step in driver.run(chunks, read_events(events) if events else []):
-            _write(step, tables, aside, known, summary)
+            _write(step, tables, aside, desk, summary)
             for flow in step.flows:
                 progress(len(flow.readings), format_time(flow.now) if flow.now > 0 else "")
-        tables.alerts(sorted(known.values(), key=lambda alert: (alert.onset, alert.id)))
-        summary.alerts = len(known)
+        tables.alerts(sorted(desk.alerts.values(), key=lambda alert: (alert.onset, alert.id)))
+        summary.alerts = len(desk.alerts)
         summary.put_aside = aside.count
     return summary
 
 
-def _write(step: Step, tables: TableWriter, aside: "_PutAside", known: dict[str, Alert], summary: Summary) -> None:
+def _write(step: Step, tables: TableWriter, aside: "_PutAside", desk: DeskInMemory, summary: Summary) -> None:
     aside.records(step.quarantined)
     for flow in step.flows:
         _write_flow(flow, tables, summary)
         aside.records(flow.quarantined)
         for finding in flow.findings:
-            alert = known.get(finding.id) or holder(finding, known.values())
-            changed = on_finding(finding, alert, ())
-            if changed is not None:
-                known[changed.id] = changed
+            desk.take(finding)
 
 
 def _write_flow(flow: Flow, tables: TableWriter, summary: Summary) -> None:

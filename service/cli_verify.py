@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from domain.readings import Readings
     from domain.sensors import SensorRegister
     from service.verify_replay import Comparison, Found, Log
+    from streams.threshold_book import ThresholdBook
 
 
 @with_settings("broker", "sensors", "analysis", "logs")
@@ -53,8 +54,8 @@ async def _compare(settings: Settings, file: Path | None, seed: int, sensors: in
 
     lateness_ms = int(settings.lateness_s * SECOND_MS)
     if file is None and settings.broker != "embedded":
-        log, found = await _read_topics(settings)
-        return await compare(log, settings, make_register(settings), found)
+        log, found, book = await _read_topics(settings)
+        return await compare(log, settings, make_register(settings), found, book)
     if file is not None:
         from connectors.tables_in import read_readings, read_sensors
 
@@ -80,7 +81,7 @@ def _town(seed: int, sensors: int, hours: float) -> "tuple[Any, Iterable[tuple[i
     return town, ((end, Readings.joined(list(by_area.values()))) for end, by_area in stretches)
 
 
-async def _read_topics(settings: Settings) -> "tuple[Log, Found]":
+async def _read_topics(settings: Settings) -> "tuple[Log, Found, ThresholdBook]":
     """Everything that the readings topics and the result topics hold now. Raises: Unavailable."""
     from connectors.kafka_tail import tail
     from domain import topics
@@ -89,7 +90,7 @@ async def _read_topics(settings: Settings) -> "tuple[Log, Found]":
 
     log: dict[tuple[str, int], list[tuple[bytes, bytes]]] = defaultdict(list)
     results: list[tuple[str, bytes]] = []
-    wanted = (*topics.READINGS, *topics.RESULTS, topics.ALERTS)
+    wanted = (*topics.READINGS, *topics.RESULTS, topics.ALERTS, topics.ALERT_ACTIONS)
     batches = tail(broker_address(settings), wanted, start="beginning", security=broker_security(settings))
     await anext(batches)
     async for batch in batches:
@@ -101,7 +102,7 @@ async def _read_topics(settings: Settings) -> "tuple[Log, Found]":
             else:
                 results.append((found.topic, found.value))
     await batches.aclose()  # type: ignore[attr-defined]
-    return log, collected(results)
+    return log, *collected(results)
 
 
 def _report(comparison: "Comparison", as_json: bool) -> None:

@@ -31,9 +31,11 @@ from domain.windows import Aggregates
 from service.assemble import add_desk, add_store, add_worker, make_setup, open_alerts, open_site, start_agents
 from service.crew import Crew
 from service.settings import Settings
-from streams.desk import on_finding
-from streams.records import quarantine_records, records_of, result_of
+from streams.desk import FOLDED
+from streams.desk_in_memory import DeskInMemory
+from streams.records import records_of_step, result_of
 from streams.setup import Setup
+from streams.threshold_book import ThresholdBook, adoption_of
 
 _GATEWAY = "recording"
 _FRAME_READINGS_MAX = 1_000
@@ -60,9 +62,14 @@ class Found:
         return []
 
     def alerts(self, alerts: Iterable[Alert]) -> None:
+        kept, folded = self.by_topic[topics.ALERTS], list[Alert]()
         for a in alerts:
-            told = (a.kind, a.area, a.onset, a.raised, a.cleared, a.score, a.severity, a.series)
-            self.by_topic[topics.ALERTS][a.id] = repr(told)
+            if a.rule in FOLDED:
+                folded.append(a)
+            else:
+                told = (a.kind, a.area, a.onset, a.raised, a.cleared, a.score, a.severity, a.series)
+                kept[a.id] = repr(told)
+        kept |= _outages(folded)
 
     def _aggregates(self, batch: Aggregates) -> None:
         kept = self.by_topic[topics.AGGREGATES]
@@ -83,13 +90,21 @@ class Comparison:
     difference: str
 
 
-async def compare(log: Log, settings: Settings, register: SensorRegister, found: Found | None = None) -> Comparison:
+async def compare(
+    log: Log,
+    settings: Settings,
+    register: SensorRegister,
+    found: Found | None = None,
+    book: ThresholdBook | None = None,
+) -> Comparison:
     """In memory against the embedded system twice, or against what a broker's result topics hold (``found``).
+
+    ``book``: the thresholds that were adopted there.
 
     Raises: Unavailable.
     """
     setup = make_setup(settings, register)
-    runs = {"in memory": await asyncio.to_thread(in_memory, log, setup)}
+    runs = {"in memory": await asyncio.to_thread(in_memory, log, setup, book)}
     if found is not None:
         runs["topics"] = found
     else:
@@ -103,21 +118,20 @@ async def compare(log: Log, settings: Settings, register: SensorRegister, found:
     return Comparison(sum(map(len, log.values())), counts, hashes, next(filter(None, differences), ""))
 
 
-def in_memory(log: Log, setup: Setup) -> Found:
+def in_memory(log: Log, setup: Setup, book: ThresholdBook | None = None) -> Found:
     """The log through fresh stages and the rules of the desk."""
-    results, alerts = Found(), dict[str, Alert]()
+    results, desk, findings = Found(), DeskInMemory(book), list[tuple[int, Finding]]()
     for (topic, partition), messages in sorted(log.items()):
-        analyser = setup.analyser(topic, partition)
+        analyser, now = setup.analyser(topic, partition), 0
         for _, value in messages:
             step = analyser.apply(value)
-            records = [record for flow in step.flows for record in records_of(flow, partition)]
-            records += quarantine_records(step.quarantined, partition)
-            results.write([result_of(record.topic, record.value) for record in records])
+            results.write([result_of(record.topic, record.value) for record in records_of_step(step, partition)])
             for finding in (finding for flow in step.flows for finding in flow.findings):
-                changed = on_finding(finding, alerts.get(finding.id), ())
-                if changed is not None:
-                    alerts[finding.id] = changed
-    results.alerts(alerts.values())
+                now = max(now, finding.time)
+                findings.append((now, finding))
+    for _, finding in sorted(findings, key=lambda told: told[0]):
+        desk.take(finding)
+    results.alerts(desk.alerts.values())
     return results
 
 
@@ -190,20 +204,23 @@ def by_hour(chunks: Iterable[Readings]) -> Iterator[tuple[int, Readings]]:
         yield (hour + 1) * HOUR_MS, Readings.joined(waiting)
 
 
-def collected(messages: Iterable[tuple[str, bytes]]) -> Found:
-    """What the result topics and the topic of alerts hold, from their beginning."""
-    found, alerts = Found(), dict[str, Alert]()
+def collected(messages: Iterable[tuple[str, bytes]]) -> tuple[Found, ThresholdBook]:
+    """What the result topics, the alerts and the actions hold, from their beginning; the thresholds adopted there."""
+    found, alerts, book = Found(), dict[str, Alert](), ThresholdBook()
     for topic, value in messages:
         try:
             if topic == topics.ALERTS:
                 alert = decode_as(Alert, value)
                 alerts[alert.id] = alert
+            elif topic == topics.ALERT_ACTIONS:
+                if adoption := adoption_of(value):
+                    book.take(adoption)
             else:
                 found.write([result_of(topic, value)])
         except Rejected:
             continue  # nothing of ours: whoever wrote it, it is no result
     found.alerts(alerts.values())
-    return found
+    return found, book
 
 
 def _in_turn(log: Log) -> Iterator[Record]:
@@ -213,6 +230,23 @@ def _in_turn(log: Log) -> Iterator[Record]:
         for (topic, partition), messages in log.items():
             if k < len(messages):
                 yield Record(topic, partition, *messages[k])
+
+
+def _outages(alerts: Iterable[Alert]) -> dict[str, str]:
+    """Alerts about a feed, line or controller: what they say together of each stretch of time in which it was down.
+
+    Which of several areas speaks first is chance, and when a log is read as fast as it goes also whether the next one
+    does before the first has it back.
+    """
+    spans: list[tuple[str, int, int | None, set[str]]] = []
+    for a in sorted(alerts, key=lambda a: (a.rule, a.place, a.onset)):
+        name, onset, cleared, series = f"{a.rule} {a.place}", a.onset, a.cleared, set(a.series)
+        if spans and spans[-1][0] == name and (spans[-1][2] is None or onset <= spans[-1][2]):
+            _, onset, before, more = spans.pop()
+            cleared = None if cleared is None or before is None else max(cleared, before)
+            series |= more
+        spans.append((name, onset, cleared, series))
+    return {f"{name} {onset}": repr((cleared, sorted(series))) for name, onset, cleared, series in spans}
 
 
 def _place(result: Finding | Forecast | Health | Quarantined) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from domain.messages import Finding, Forecast, Health, Quarantined
 from domain.ports import Record, Result
 from domain.times import format_time
 from domain.windows import Aggregates
+from streams.analyser import Step
 from streams.quarantine import identity
 from streams.stage import Flow
 
@@ -24,6 +25,12 @@ def records_of(flow: Flow, partition: int) -> list[Record]:
     records += [_message(topics.FORECASTS, partition, f.series, f, f.issued) for f in flow.forecasts]
     records += [_message(topics.HEALTH, partition, h.asset, h, h.time) for h in flow.health]
     return records + quarantine_records(flow.quarantined, partition)
+
+
+def records_of_step(step: Step, partition: int) -> list[Record]:
+    """Every message that one message of the log gives rise to."""
+    records = [record for flow in step.flows for record in records_of(flow, partition)]
+    return records + quarantine_records(step.quarantined, partition)
 
 
 def quarantine_records(quarantined: Iterable[Quarantined], partition: int) -> list[Record]:

@@ -19,7 +19,7 @@ from domain.errors import Rejected, Unavailable
 from domain.ports import Checkpoints, Log, Progress, Publisher, Record
 from streams.analyser import Analyser, Step
 from streams.quarantine import Origin, unreadable
-from streams.records import quarantine_records, records_of
+from streams.records import records_of_step
 from streams.retrying import until_available
 from streams.state import pack, restore, snapshot, unpack
 
@@ -123,8 +123,7 @@ class Worker:
         step = self._apply(part, topic, value)
         part.next_offset = offset + 1
         self._count(step)
-        records = [record for flow in step.flows for record in records_of(flow, partition)]
-        records += quarantine_records(step.quarantined, partition)
+        records = records_of_step(step, partition)
         if records:
             self._unsettled += records
             await until_available(lambda: self._publisher.send(records))

@@ -18,7 +18,7 @@ from domain.sensors import Sensor, SensorRegister
 from domain.topics import partition_of
 from streams.analyser import Analyser
 from streams.area_clock import Patience
-from streams.desk import on_finding
+from streams.desk_in_memory import DeskInMemory
 from streams.evidence import Recorder, differences, recompute
 from streams.setup import Setup
 from streams.state import restore, snapshot
@@ -54,13 +54,11 @@ def messages() -> Iterator[bytes]:
 
 
 def alerts_of(one: Analyser | Recorder, raws: Iterator[bytes] | list[bytes]) -> dict[str, Alert]:
-    known: dict[str, Alert] = {}
+    desk = DeskInMemory()
     for raw in raws:
         for finding in (f for flow in one.apply(raw).flows for f in flow.findings):
-            changed = on_finding(finding, known.get(finding.id), ())
-            if changed:
-                known[finding.id] = changed
-    return known
+            desk.take(finding)
+    return desk.alerts
 
 
 def machine_alert(known: dict[str, Alert]) -> Alert:

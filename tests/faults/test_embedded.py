@@ -20,7 +20,7 @@ from domain.topics import READINGS_TRAFFIC, partition_of
 from models.registry import DEFAULT
 from service.ledger import aside_of, check, read_ledger
 from streams.area_clock import Patience
-from streams.desk import on_finding
+from streams.desk_in_memory import DeskInMemory
 from streams.driver import Driver
 from streams.setup import Setup
 from tests.faults.counts import COUNTS, NIGHTLY, SEED
@@ -90,16 +90,14 @@ def alerts_of_a_run_without_faults(house: House, recorded: Sequence[Reading]) ->
     """The recording through the core in memory."""
     patience = Patience(LATENESS_S * 1_000, HORIZON_S * 1_000)
     driver = Driver(Setup(SensorRegister(read_sensors(house.sensors)), patience, DEFAULT))
-    alerts: dict[str, Alert] = {}
+    desk = DeskInMemory()
     for seq, at in enumerate(range(0, len(recorded), 12), start=1):
         rows = [(r.series, r.ms, r.value) for r in recorded[at : at + 12]]
         frame = encode_frame(Frame("memory", seq, "bridge", Readings.of(rows)))
         for flow in driver.apply(READINGS_TRAFFIC, partition_of("bridge"), frame).flows:
             for finding in flow.findings:
-                changed = on_finding(finding, alerts.get(finding.id), ())
-                if changed is not None:
-                    alerts[changed.id] = changed
-    return alerts
+                desk.take(finding)
+    return desk.alerts
 
 
 def of_bridge(house: House) -> dict[str, dict[str, Any]]:

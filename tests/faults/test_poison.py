@@ -33,7 +33,7 @@ from service.ground import open_store
 from service.settings import Settings
 from streams.analyser import Analyser
 from streams.area_clock import Patience
-from streams.records import quarantine_records, records_of
+from streams.records import records_of_step
 from streams.setup import Setup
 from tests.faults.poison import T0, poison
 
@@ -54,8 +54,7 @@ def test_all_poison_is_put_aside_with_a_reason_and_nothing_stops() -> None:
         kind, raw = poison(seed)
         began = time.thread_time()
         step = analyser.apply(raw)
-        records = [record for flow in step.flows for record in records_of(flow, 1)]
-        records += quarantine_records(step.quarantined, 1)
+        records = records_of_step(step, 1)
         stops.append(((time.thread_time() - began) * 1_000, kind, seed))
         told = [*step.quarantined, *(q for flow in step.flows for q in flow.quarantined)]
         assert told, f"seed {seed}, {kind}: nothing is put aside of {raw[:200]!r}"

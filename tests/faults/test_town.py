@@ -17,11 +17,10 @@ import pytest
 from confluent_kafka import Producer
 
 from connectors.tables_in import read_sensors
-from domain.messages import Alert
 from domain.sensors import SensorRegister
 from models.registry import DEFAULT
 from streams.area_clock import Patience
-from streams.desk import on_finding
+from streams.desk_in_memory import DeskInMemory
 from streams.driver import Driver
 from streams.setup import Setup
 from tests.faults.counts import COUNTS, CUT_S, JOIN_EVERY_S, NIGHTLY, SEED
@@ -241,14 +240,13 @@ def test_the_alerts_are_those_of_a_run_without_faults(town: Town, load: Load) ->
     """The log that was written, once through the core in memory: the same alerts, and no others."""
     patience = Patience(LATENESS_S * 1_000, HORIZON_S * 1_000)
     driver = Driver(Setup(SensorRegister(read_sensors(town.sensors)), patience, DEFAULT))
-    alerts: dict[str, Alert] = {}
+    desk = DeskInMemory()
     for (topic, place), lane in messages(town.kafka.address, list(TOPICS.values())).items():
         for raw in lane:
             for flow in driver.apply(topic, place, raw).flows:
                 for finding in flow.findings:
-                    changed = on_finding(finding, alerts.get(finding.id), ())
-                    if changed is not None:
-                        alerts[changed.id] = changed
+                    desk.take(finding)
+    alerts = desk.alerts
     assert [alert for alert in alerts.values() if alert.area == "bridge" and alert.kind == "anomaly"]
     told = town.settled_alerts(set(alerts))
     print(f"{len(alerts)} alerts")

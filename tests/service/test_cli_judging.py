@@ -16,7 +16,7 @@ from domain.topics import partition_of
 from service.assemble import wall_clock
 from service.explaining import key_of, open_evidence, recorded
 from streams.area_clock import Patience
-from streams.desk import on_finding
+from streams.desk_in_memory import DeskInMemory
 from streams.setup import Setup
 from tests.service.conftest import Borough
 
@@ -127,15 +127,15 @@ def stuck(tmp_path: Path) -> tuple[Path, Alert]:
     setup = Setup(SensorRegister([Sensor("s", AREA, interval_s=60.0)]), Patience(10_000, 7_200_000), "seasonal")
     evidence = open_evidence(tmp_path, 1 << 24, setup)
     analyser = recorded(setup, evidence)("readings.air", partition_of(AREA))
-    t0, known = 1_772_409_600_000, dict[str, Alert]()
+    t0, desk = 1_772_409_600_000, DeskInMemory()
     for k in range(60):
         rows = [("s/air.no2", t0 + k * 60_000, 40.0 + k % 7)] if k < 20 else []
         raws = [encode_frame(Frame("gw", 2 * k, AREA, Readings.of(rows)))] if rows else []
         for raw in [*raws, encode_tick(Tick("gw", 2 * k + 1, t0 + (k + 1) * 60_000))]:
             for finding in (f for flow in analyser.apply(raw).flows for f in flow.findings):
-                known[finding.id] = on_finding(finding, known.get(finding.id), ()) or known[finding.id]
+                desk.take(finding)
     evidence.close()
-    (alert,) = known.values()
+    (alert,) = desk.alerts.values()
     store = SqliteAlertStore(tmp_path / "alerts.sqlite")
     store.put([alert])
     store.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from connectors.tables_in import read_sensors
 from domain.readings import Readings
 from domain.sensors import OpenRegister
 from service.assemble import make_setup
@@ -69,6 +70,29 @@ def test_every_kind_of_difference_is_found_and_named() -> None:
     found = in_memory(log, setup)
     found.by_topic["alerts"]["nobody"] = "more"
     assert against(found).startswith("alerts, nobody: in memory nothing")
+
+
+def test_a_feed_that_is_down_in_several_areas_is_no_difference(tmp_path: Path) -> None:
+    """The desk makes one alert of it, whichever partition speaks first."""
+    names = [f"s{k}" for k in range(12)]
+    table = tmp_path / "sensors.csv"
+    rows = [f"{name},area-{k % 4},52,-1,60,{'radio' if k < 8 else 'cable'}" for k, name in enumerate(names)]
+    table.write_text("\n".join(["sensor,area,lat,lon,interval_s,feed", *rows]) + "\n", encoding="utf-8")
+    rng = np.random.default_rng(5)
+    sent = [
+        (f"{name}/air.no2", T0 + minute * 60_000, round(40 + float(rng.normal(0, 5)), 3))
+        for minute in range(7 * 60)
+        for k, name in enumerate(names)
+        if k >= 8 or not 180 <= minute < 300
+    ]
+    register = OpenRegister(read_sensors(table))
+    log = log_of(by_hour([Readings.of(sent)]), register, 10_000)
+    log = {place: lane[:-1] for place, lane in log.items()}  # not the hour in which everything falls silent
+    assert len({place for place, lane in log.items() if len(lane) > 12}) > 1
+    found = asyncio.run(compare(log, Settings(), register))
+    assert found.difference == ""
+    told = in_memory(log, make_setup(Settings(), register)).by_topic["alerts"]
+    assert [key.split()[1] for key in told if key.startswith("silence.feed")] == ["radio"]
 
 
 def test_the_log_does_not_depend_on_how_a_recording_is_cut() -> None:

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from domain.messages import Alert, Finding, Why
-from streams.desk import holder, on_finding
+from streams.desk_in_memory import DeskInMemory
 
 
 def down(area: str, rule: str = "silence.feed", place: str = "f1", phase: str = "open", time: int = 100) -> Finding:
@@ -12,13 +12,10 @@ def down(area: str, rule: str = "silence.feed", place: str = "f1", phase: str = 
 
 
 def played(*findings: Finding) -> dict[str, Alert]:
-    known: dict[str, Alert] = {}
+    desk = DeskInMemory()
     for finding in findings:
-        alert = known.get(finding.id) or holder(finding, known.values())
-        changed = on_finding(finding, alert, ())
-        if changed is not None:
-            known[changed.id] = changed
-    return known
+        desk.take(finding)
+    return desk.alerts
 
 
 def test_areas_fold_into_one_alert_and_it_ends_with_the_last() -> None:

@@ -10,7 +10,7 @@ from domain.readings import Readings
 from domain.sensors import Event, OpenRegister, Sensor, SensorRegister
 from streams.area_clock import Patience
 from streams.driver import Driver
-from streams.records import quarantine_records, records_of
+from streams.records import records_of_step
 from streams.setup import Setup
 from tests.streams.make import DAY, HOUR, T0, assert_windows_equal, final_windows
 
@@ -43,8 +43,7 @@ def run(
     driver = Driver(Setup(sensors, PATIENCE, detector))
     told: list[bytes] = []
     for step in driver.run(chunks, events):
-        told += [record.value for flow in step.flows for record in records_of(flow, 0)]
-        told += [record.value for record in quarantine_records(step.quarantined, 0)]
+        told += [record.value for record in records_of_step(step, 0)]
     return told
 
 

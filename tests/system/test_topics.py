@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 
 from connectors.tables_in import read_sensors
-from domain.messages import Alert, Finding
 from domain.sensors import SensorRegister
 from domain.windows import Aggregates
 from models.registry import DEFAULT
 from streams.area_clock import Patience
-from streams.desk import on_finding
+from streams.desk_in_memory import DeskInMemory
 from streams.driver import Driver
 from streams.setup import Setup
 from tests.native import tools
@@ -213,13 +212,15 @@ def test_the_same_log_in_memory_gives_the_same(parts: Parts, learned: list[Readi
     patience = Patience(LATENESS_S * 1_000, HORIZON_S * 1_000)
     driver = Driver(Setup(SensorRegister(read_sensors(parts.folder / "sensors.csv")), patience, DEFAULT))
     rows: dict[tuple[str, int], dict[str, Any]] = {}
-    alerts: dict[str, Alert] = {}
+    desk = DeskInMemory()
     for (topic, place), lane in messages(parts.kafka.address, list(TOPICS.values())).items():
         for raw in lane:
             for flow in driver.apply(topic, place, raw).flows:
                 for batch in flow.closed:
                     into(rows, batch)
-                follow(flow.findings, alerts)
+                for finding in flow.findings:
+                    desk.take(finding)
+    alerts = desk.alerts
     compared = 0
     for (series, window_s), wanted in rows.items():
         stored = {row["window_start"]: row for row in parts.rows(series, window_s)}
@@ -239,13 +240,6 @@ def into(rows: dict[tuple[str, int], dict[str, Any]], batch: Aggregates) -> None
     for row in aggregate_rows(batch):
         named = dict(zip(AGGREGATE_COLUMNS, row, strict=True))
         rows.setdefault((named["series"], batch.window_s), {})[named["window_start"]] = named
-
-
-def follow(findings: list[Finding], alerts: dict[str, Alert]) -> None:
-    for finding in findings:
-        changed = on_finding(finding, alerts.get(finding.id), ())
-        if changed is not None:
-            alerts[changed.id] = changed
 
 
 def told_of(alert: dict[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import numpy as np
 from domain.codec import decode
 from domain.messages import Alert
 from domain.readings import Frame, Tick
-from streams.desk import on_finding
-from streams.records import quarantine_records, records_of, result_of
+from streams.desk_in_memory import DeskInMemory
+from streams.records import records_of_step, result_of
 from streams.setup import Setup
 from tests.faults.simulation.keepers import SimStore
 from tests.streams.make import recomputed
@@ -45,19 +45,15 @@ def differences(outcome: Outcome, setup: Setup, accepted: list[Row]) -> list[str
 
 def in_memory(log: Log, setup: Setup) -> tuple[SimStore, dict[str, Alert]]:
     """The log through fresh stages, without any fault."""
-    store, alerts = SimStore(lambda: False), dict[str, Alert]()
+    store, desk = SimStore(lambda: False), DeskInMemory()
     for (topic, partition), values in log.items():
         analyser = setup.analyser(topic, partition)
         for value in values:
             step = analyser.apply(value)
-            records = [record for flow in step.flows for record in records_of(flow, partition)]
-            records += quarantine_records(step.quarantined, partition)
-            store.write([result_of(record.topic, record.value) for record in records])
+            store.write([result_of(record.topic, record.value) for record in records_of_step(step, partition)])
             for finding in (finding for flow in step.flows for finding in flow.findings):
-                changed = on_finding(finding, alerts.get(finding.id), ())
-                if changed is not None:
-                    alerts[finding.id] = changed
-    return store, alerts
+                desk.take(finding)
+    return store, desk.alerts
 
 
 def _missing(log: Log, accepted: Iterable[Row]) -> list[str]:
