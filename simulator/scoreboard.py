@@ -84,8 +84,8 @@ class Outcome:
 
     @property
     def domain(self) -> str:
-        """``traffic``, ``air``, ``energy``: that of most of its series."""
-        return domain_of(self.truth.series)
+        """``traffic``, ``air``, ``energy``: of its first series, where the cause acts; fumes of a queue come after."""
+        return domain_of(self.truth.series[:1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,15 +84,17 @@ class City:
         events = script.events(start, end)
         loops = [site.sensor for site in town.loops]
         t, inside = self._grid(loops, start, end)
-        values = self._traffic.readings(t, partial(_on_roads, script))
+        on_roads = partial(_on_roads, script)
+        values = self._traffic.readings(t, on_roads)
         blocks = [_Block(loops, t, inside, dict(zip(TRAFFIC, values, strict=True)))]
+        in_air = [event for event in events if isinstance(event, AirEvent)]
         for slow in (False, True):
             rows = np.flatnonzero(self._slow == slow)
             if len(rows):
                 stations = [town.stations[row].sensor for row in rows]
                 t, inside = self._grid(stations, start, end)
-                in_air = self._air.readings(t, rows, [event for event in events if isinstance(event, AirEvent)])
-                blocks.append(_Block(stations, t, inside, {quantity: in_air[quantity] for quantity in AIR}))
+                given = self._air.readings(t, rows, in_air, on_roads)
+                blocks.append(_Block(stations, t, inside, {quantity: given[quantity] for quantity in AIR}))
         meters = [site.sensor for site in town.meters]
         t, inside = self._grid(meters, start, end)
         active = [event for event in events if isinstance(event, EnergyEvent)]
@@ -126,7 +128,7 @@ class City:
         for quantity, values in block.values.items():
             name = f"{block.sensors[row].sensor}/{quantity}"
             t, x = block.t[row][mine], values[row][mine]
-            reaching = [fault for fault in faults if fault.reaches(name)]
+            reaching = sorted((fault for fault in faults if fault.reaches(name)), key=lambda fault: fault.stage)
             for k, fault in enumerate(reaching):
                 if len(t):
                     t, x = self._apply(fault, name, t, x, others if k == 0 else {}, script)

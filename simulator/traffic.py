@@ -21,11 +21,6 @@ class Traffic:
         spread = Noise(seed, "roads").uniform(self._loop_keys, np.ones(1, np.int64))[:, 0]
         self._length_km = (5.9 + 0.7 * spread) / 1_000  # vehicle + loop
 
-    def load(self, first: int, last: int) -> Floats:
-        """``float64[loops, n]`` share of the capacity that is used, without events, in minutes since the epoch."""
-        flow, _ = self.roads.minutes(first, last)
-        return np.asarray(flow / self.roads.capacity[:, None], dtype=np.float64)
-
     def readings(self, t: Ints, events: Events = nothing) -> tuple[Floats, Floats, Floats]:
         """What the loops report at times ``t[m, n]`` for the minute before: flow veh/h, speed km/h, occupancy 0..1."""
         if t.size == 0:
