@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from connectors.kafka_security import PLAIN, KafkaSecurity
+from connectors.kafka_security import PLAIN, KafkaSecurity, knock
 from connectors.kafka_tail import Tailed, tail
 from connectors.table_columns import SENSORS
 from connectors.tables_in import read_sensors
@@ -74,7 +74,7 @@ def record(settings: Settings, out: Path, seconds: float) -> int:
     heard = Heard(_sensors(settings))
     with asyncio.Runner() as runner:
         batches = _batches(address, security, seconds)
-        runner.run(anext(batches))
+        runner.run(_next(batches))
         count = _written(out, _heard(runner, batches, heard), heard)
     if heard.dropped:
         raise Unavailable(
@@ -84,7 +84,9 @@ def record(settings: Settings, out: Path, seconds: float) -> int:
 
 
 def _broker(settings: Settings) -> tuple[str, KafkaSecurity]:
+    """Raises: Unavailable, Misconfigured."""
     if settings.broker != "embedded":
+        knock(broker_address(settings), broker_security(settings))
         return broker_address(settings), broker_security(settings)
     address = recorded_broker(settings.data_dir)
     if address is None:
@@ -106,11 +108,12 @@ def _sensors(settings: Settings) -> dict[str, Mapping[str, Any]]:
 
 
 def _heard(runner: asyncio.Runner, batches: AsyncIterator[list[Tailed]], heard: Heard) -> Iterator[list[Reading]]:
-    async def following() -> list[Tailed] | None:
-        return await anext(batches, None)
-
-    while (batch := runner.run(following())) is not None:
+    while (batch := runner.run(_next(batches))) is not None:
         yield [reading for message in batch for reading in heard.readings(message)]
+
+
+async def _next(batches: AsyncIterator[list[Tailed]]) -> list[Tailed] | None:
+    return await anext(batches, None)
 
 
 async def _batches(address: str, security: KafkaSecurity, seconds: float) -> AsyncIterator[list[Tailed]]:
@@ -136,7 +139,7 @@ def _written(out: Path, source: Iterable[list[Reading]], heard: Heard) -> int:
         with (out / "sensors.csv").open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(SENSORS)
-            rows.writerows([_cell(row.get(name)) for name in SENSORS] for _, row in sorted(heard.sensors.items()))
+            rows.writerows([_cell(row.get(name)) for name in SENSORS] for row in heard.sensors.values())
     except OSError as error:
         raise Misconfigured(f"--out: {out} cannot be written: {error.strerror}") from None
     return count

@@ -1,7 +1,7 @@
 """What traffic leaves in the air at the stations: more where it stops and goes, and from the queues of events, too.
 
-Exhaust follows fuel, and fuel per kilometre in towns is linear in the time that the kilometre takes (Evans, Herman and
-Lam, Transportation Science 10, 1976): ``k1 + k2 / speed``. So in an hour a kilometre of road gives off
+Exhaust follows fuel, and fuel per kilometre in towns is linear in the time that the kilometre takes (Herman and
+Ardekani, Transportation Science 19, 1985): ``k1 + k2 / speed``. So in an hour a kilometre of road gives off
 ``k1 * flow + k2 * density``: who stands in a queue gives off without getting anywhere.
 """
 
