@@ -75,7 +75,7 @@ class City:
                 for row, sensor in enumerate(block.sensors):
                     if sensor.sensor in broken:
                         columns.setdefault(sensor.area, []).extend(self._faulty(block, row, faults, script))
-        joined = {area: _replace(_join(parts), columns.get(area, ())) for area, parts in areas.items()}
+        joined = {area: _measured(_replace(_join(parts), columns.get(area, ()))) for area, parts in areas.items()}
         return {area: readings for area, readings in joined.items() if len(readings)}
 
     def _blocks(self, start: int, end: int, script: Script) -> list[_Block]:
@@ -157,7 +157,9 @@ class City:
             for block in self._blocks(fault.start - _HELD_MS, fault.start, script):
                 for row, one in enumerate(block.sensors):
                     if one.sensor == sensor:
-                        self._held[key] = float(block.values[quantity][row][block.inside[row]][-1])
+                        values = block.values[quantity][row][block.inside[row]]
+                        good = values[~np.isnan(values)]
+                        self._held[key] = float(good[-1]) if len(good) else 0.0
         return self._held[key]
 
 
@@ -170,6 +172,14 @@ def phases(seed: int, sensors: Sequence[Sensor]) -> Ints:
     share = Noise(seed, "phase").uniform(keys_of([sensor.sensor for sensor in sensors]), np.zeros(1, np.int64))[:, 0]
     seconds = np.array([int(sensor.interval_s or 60) for sensor in sensors])
     return np.asarray((share * seconds).astype(np.int64) * 1_000, dtype=np.int64)
+
+
+def _measured(readings: Readings) -> Readings:
+    """Without what could not be measured: it is not reported."""
+    there = ~np.isnan(readings.x)
+    if there.all():
+        return readings
+    return Readings(readings.series, readings.i[there], readings.t[there], readings.x[there])
 
 
 def _rows_by_area(sensors: Sequence[Sensor]) -> dict[str, list[int]]:

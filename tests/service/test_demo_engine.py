@@ -41,9 +41,11 @@ async def test_a_crash_begins_now_on_a_busy_loop_and_changes_the_readings(stage:
     label = await stage.engine.begin("crash", None)
     assert (label["cause"], parse_time(label["start"])) == ("world", NOW)
     assert label["target"].startswith("loop-")
-    quiet = stage.city.readings(NOW, NOW + 10 * MINUTE_MS)
-    now = stage.city.readings(NOW, NOW + 10 * MINUTE_MS, stage.script)
-    changed = {now.series[i] for i, a, b in zip(now.i, now.x, quiet.x, strict=True) if a != b}
+    quiet, now = (
+        {(r.series[i], t, x) for i, t, x in zip(r.i.tolist(), r.t.tolist(), r.x.tolist(), strict=True)}
+        for r in (stage.city.readings(NOW, NOW + 10 * MINUTE_MS, script) for script in (QUIET, stage.script))
+    )
+    changed = {name for name, _, _ in quiet ^ now}
     assert f"{label['target']}/traffic.speed" in changed
     assert changed <= set(label["series"])
     assert stage.script.revision == 1

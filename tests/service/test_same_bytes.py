@@ -74,7 +74,7 @@ def unused() -> str:
 
 
 def test_a_lesser_processor_makes_the_same_bytes(tmp_path: Path) -> None:
-    """NumPy takes other paths for sines and exponentials there; what is written is rounded, so that it does not show."""
+    """NumPy takes other paths for exponentials and powers there; what is written is rounded, so it does not show."""
     (tmp_path / "usual.yaml").write_text(USUAL)
     script = (
         "import sys; from service.playing import write_play; from simulator.scenario import load\n"
