@@ -8,7 +8,7 @@ registry get the same injected faults on simulated and on recorded series.
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from domain.readings import Floats
 from domain.times import DAY_MS
 from simulator.demo import demo_script
 from simulator.plan import plan_town
+from simulator.script import QUIET, Script
 from simulator.signals import City
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,25 +78,25 @@ def neighbours(sim: Simulated, recorded: Recorded) -> list[str]:
 
 
 def roads(sim: Simulated, recorded: Recorded) -> tuple[list[str], dict[str, Floats]]:
-    curves, lines = (
-        {},
-        ["| series | rank correlation of speed and occupancy | speed in the fullest tenth, of free |", "|---|---|---|"],
-    )
-    found = [(f"recorded {name}", speed, occupancy) for name, (speed, occupancy) in recorded.speeds.items()]
-    for site in sim.town.loops[::6]:
-        name = site.sensor.sensor
-        found.append(
-            (
-                f"simulated {name}, {site.road.name}",
-                sim.fine(f"{name}/traffic.speed"),
-                sim.fine(f"{name}/traffic.occupancy"),
-            )
-        )
-    for label, speed, occupancy in found:
+    lines = [
+        "| series | rank correlation of speed and occupancy | speed in the fullest tenth, of free |",
+        "|---|---|---|",
+    ]
+    curves: dict[str, Floats] = {}
+    found = {f"recorded {name}": columns for name, columns in recorded.speeds.items()}
+    found |= {label: driving(sim, loop)[:2] for loop, label in loops_of(sim)}
+    for label, (speed, occupancy) in found.items():
         curves[label] = speed_curve(speed, occupancy)
         rho = np.corrcoef(ranks(speed), ranks(occupancy))[0, 1]
         lines.append(f"| {label} | {rho:.2f} | {curves[label][-1]:.2f} |")
     return lines, curves
+
+
+def driving(sim: Simulated, loop: str) -> tuple[Floats, Floats, Floats]:
+    """Speed, occupancy and flow of a loop in the five minutes in which somebody passed."""
+    speed, occupancy, flow = (sim.fine(f"{loop}/traffic.{what}") for what in ("speed", "occupancy", "flow"))
+    there = np.isfinite(speed)
+    return speed[there], occupancy[there], flow[there]
 
 
 def loops_of(sim: Simulated) -> list[tuple[str, str]]:
@@ -108,8 +109,8 @@ def diagrams(sim: Simulated, recorded: Recorded) -> dict[str, tuple[Floats, Floa
     """Speed and flow in 5 minutes. Recorded flow is occupancy times speed, up to a factor; simulated flow is both."""
     found = {f"recorded {name}": (speed, occupancy * speed) for name, (speed, occupancy) in recorded.speeds.items()}
     for loop, label in loops_of(sim):
-        speed, occupancy = sim.fine(f"{loop}/traffic.speed"), sim.fine(f"{loop}/traffic.occupancy")
-        found[f"{label}, counted"] = (speed, sim.fine(f"{loop}/traffic.flow"))
+        speed, occupancy, flow = driving(sim, loop)
+        found[f"{label}, counted"] = (speed, flow)
         found[f"{label}, by occupancy"] = (speed, occupancy * speed)
     return found
 
@@ -158,26 +159,27 @@ def missing(seed: int, recorded: Recorded) -> list[str]:
     for name, x in recorded.with_gaps.items():
         share, often, long = gaps(x)
         lines.append(f"| recorded {name} | {100 * share:.1f} % | {often:.1f} | {long:.0f} |")
-    town = plan_town(seed)
     begin = START + 2 * DAY_MS
-    readings = City(town, seed).readings(begin, begin + DAY_MS, demo_script(town, seed, begin))
-    expected = {s.sensor: DAY_MS / 1_000 / (s.interval_s or 60) for s in town.sensors}
-    share, often, longest = [], [], []
+    town = plan_town(seed)
+    for what, script in (("the demo's mix", demo_script(town, seed, begin)), ("nothing scheduled", QUIET)):
+        found = [gaps(x) for x in a_day(City(town, seed), begin, script)]
+        longest = [length for _, _, length in found if length]
+        lines.append(
+            f"| simulated, {what}, all series | {100 * np.mean([share for share, _, _ in found]):.1f} % | "
+            f"{np.mean([often for _, often, _ in found]):.1f} | {np.median(longest) if longest else 0:.0f} |"
+        )
+    return lines
+
+
+def a_day(city: City, begin: int, script: Script) -> Iterator[Floats]:
+    """Every series at its own interval, NaN where nothing was reported."""
+    readings = city.readings(begin, begin + DAY_MS, script)
     for row, name in enumerate(readings.series):
-        n = int(expected[name.split("/")[0]])
+        n = int(DAY_MS / 1_000 / (city.town.sensor(name.split("/")[0]).interval_s or 60))
         x = np.full(n, np.nan)
         mine = readings.i == row
         x[np.clip((readings.t[mine] - begin) * n // DAY_MS, 0, n - 1)] = readings.x[mine]
-        found = gaps(x)
-        share.append(found[0])
-        often.append(found[1])
-        longest += [found[2]] if found[2] else []
-    lines.append(
-        f"| simulated, the demo's mix, all series | {100 * np.mean(share):.1f} % | {np.mean(often):.1f} | "
-        f"{np.median(longest) if longest else 0:.0f} |"
-    )
-    lines.append("| simulated, nothing scheduled | 0.0 % | 0.0 | 0 |")
-    return lines
+        yield x
 
 
 def detect(sim: Simulated, data: Path, names: list[str], copies: int, seed: int) -> list[str]:

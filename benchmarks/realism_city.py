@@ -34,7 +34,7 @@ class Simulated:
     town: Town
 
     def hourly(self, name: str) -> Floats:
-        return np.asarray(self.fine(name).reshape(-1, 12).mean(axis=1))
+        return np.asarray(np.nanmean(self.fine(name).reshape(-1, 12), axis=1))
 
     def fine(self, name: str) -> Floats:
         return np.asarray(self.x[self.names.index(name)])
@@ -52,7 +52,8 @@ def simulate(seed: int, weeks: int) -> Simulated:
         at = (rows, (part.t - START) // STEP_MS)
         np.add.at(total, at, part.x)
         np.add.at(count, at, 1)
-    return Simulated(town.series, total / np.maximum(count, 1), town)
+    # Where nobody passed in five minutes there is no speed.
+    return Simulated(town.series, np.where(count > 0, total / np.maximum(count, 1), np.nan), town)
 
 
 def clock_hours(n: int, local: str) -> tuple[Ints, NDArray[np.bool_]]:
@@ -122,5 +123,7 @@ def twin_columns(sim: Simulated) -> list[bench.Series]:
     columns = []
     for name, per in (*hourly, *fine):
         x = sim.fine(name).reshape(-1, per).mean(axis=1)[:COLUMN]
-        columns.append(bench.Series(name.split("/")[1], START + np.arange(len(x), dtype=np.int64) * per * STEP_MS, x))
+        there = np.flatnonzero(np.isfinite(x))
+        t = START + there.astype(np.int64) * per * STEP_MS
+        columns.append(bench.Series(name.split("/")[1], t, x[there]))
     return columns

@@ -39,13 +39,13 @@ def check_places(problems: Problems, town: Town, items: Steps, span: tuple[int, 
 
 def check_together(problems: Problems, town: Town, items: Steps) -> None:
     """No two things that exclude each other act on one series, or at one place, at one time."""
-    touched = {id(item): _touched(town, step, item) for step, item in items}
+    touched = {id(item): touches(town, item) for _, item in items}
     acting: list[tuple[Step, Item]] = []
     for one, a in sorted(items, key=lambda pair: (pair[1].start, pair[0].line)):
         acting = [pair for pair in acting if pair[1].end > a.start]
         for other, b in acting:
             later, earlier = (one, other) if one.line > other.line else (other, one)
-            reason = _why_not(earlier.kind, later.kind)
+            reason = why_not(earlier.kind, later.kind)
             common = touched[id(a)] & touched[id(b)] if reason else set()
             if common:
                 where = f"{min(common)} (line {earlier.line})"
@@ -53,8 +53,8 @@ def check_together(problems: Problems, town: Town, items: Steps) -> None:
         acting.append((one, a))
 
 
-def _why_not(one: str, other: str) -> str:
-    """Empty where the two may be together."""
+def why_not(one: str, other: str) -> str:
+    """Why two kinds cannot be at one place and time, the one that is there first; empty where they can."""
     if one == other:
         return f"{one} is already there"
     excluded = other in _EXCLUDED.get(one, ()) or one in _EXCLUDED.get(other, ())
@@ -62,10 +62,10 @@ def _why_not(one: str, other: str) -> str:
     return f"{one} and {other} exclude each other" if excluded or alone else ""
 
 
-def _touched(town: Town, step: Step, item: Item) -> set[str]:
+def touches(town: Town, item: Item) -> set[str]:
     """Series of a fault; of an event of the town its places, for two crashes may well share a queue."""
-    if KINDS[step.kind].cause != "world":
+    if KINDS[item.kind].cause != "world":
         return set(item.truth(town).series)
-    if step.target != TOWN:
-        return {step.target}
-    return {TOWN, *(name for place in KINDS[step.kind].targets for name in PLACES[place](town))}
+    if item.target != TOWN:
+        return {item.target}
+    return {TOWN, *(name for place in KINDS[item.kind].targets for name in PLACES[place](town))}

@@ -65,6 +65,18 @@ async def test_two_of_a_kind_do_not_begin_at_one_place(stage: Stage) -> None:
     assert first["target"] != second["target"]
 
 
+@pytest.mark.parametrize(("first", "second"), [("silent", "silent"), ("silent", "noise"), ("burst-main", "crash")])
+async def test_what_cannot_be_together_is_refused(first: str, second: str, stage: Stage) -> None:
+    there = await stage.engine.begin(first, None)
+    stage.now += MINUTE_MS
+    with pytest.raises(Rejected, match=first) as error:
+        await stage.engine.begin(second, there["target"])
+    assert error.value.field == "target"
+    assert stage.script.revision == 1
+    stage.now = parse_time(there["end"])
+    assert (await stage.engine.begin(second, there["target"]))["kind"] == second
+
+
 async def test_the_score_card_says_what_happened_what_was_said_and_when(stage: Stage) -> None:
     label = await stage.engine.begin("crash", None)
     stage.now += 2 * MINUTE_MS

@@ -50,11 +50,11 @@ mix: {from: day 1 00:00, per_day: {crash: 9, noise: 9, drift: 9, voltage-sag: 9,
 SCENARIOS = {"usual": USUAL, "troubled": TROUBLED, "mixed": MIXED}
 #: (scenario, seed) → the first 16 digits of the sums of readings.csv and truth.csv
 PINNED = {
-    ("usual", 7): ("", ""),
-    ("usual", 4_711): ("", ""),
-    ("troubled", 7): ("", ""),
-    ("mixed", 1): ("", ""),
-    ("mixed", 2): ("", ""),
+    ("usual", 7): ("8ded59b58f99758f", "62f32f50ff9df46f"),
+    ("usual", 4_711): ("63f415c1c34f43ed", "2ac5c5588b02633e"),
+    ("troubled", 7): ("b9b6df5f300a2684", "7618bf7f81e7da98"),
+    ("mixed", 1): ("0dbabef9788a8edc", "ab2df9777b1d9bda"),
+    ("mixed", 2): ("98eff9d2a450ae72", "ec8398fd180a879e"),
 }
 
 
