@@ -41,8 +41,9 @@ TOLERANCES = {
     "feeder-fault": Tolerance(2 * MINUTE_MS, 10 * MINUTE_MS),
     "voltage-sag": Tolerance(2 * MINUTE_MS, 5 * MINUTE_MS),
     "pollution-episode": Tolerance(10 * MINUTE_MS, 30 * MINUTE_MS),
-    "dust": Tolerance(10 * MINUTE_MS, 30 * MINUTE_MS),
-    "bonfire": Tolerance(10 * MINUTE_MS, 30 * MINUTE_MS),
+    "construction-dust": Tolerance(10 * MINUTE_MS, 30 * MINUTE_MS),
+    "saharan-dust": Tolerance(10 * MINUTE_MS, 30 * MINUTE_MS),
+    "bonfire-night": Tolerance(10 * MINUTE_MS, 30 * MINUTE_MS),
     "drift": Tolerance(5 * MINUTE_MS, 30 * MINUTE_MS),
 }
 
