@@ -112,7 +112,7 @@ class Injector:
             good = x[~np.isnan(x)]
             if len(good):
                 self._last[name] = float(good[-1])
-        return _joined(chunk.series, columns | told) if told else chunk
+        return _replaced(chunk, told) if told else chunk
 
     def _apply(
         self,
@@ -136,7 +136,9 @@ class Injector:
             if other != name and other.partition("/")[0] == sensor
         }
         column = fault.apply(Column(name, t[acting], x[acting], held, others))
-        return np.concatenate([t[~acting], column.t]), np.concatenate([x[~acting], column.x])
+        t, x = np.concatenate([t[~acting], column.t]), np.concatenate([x[~acting], column.x])
+        order = np.argsort(t, kind="stable")
+        return t[order], x[order]
 
     def _travelled(self, readings: Readings) -> Arrivals:
         """As it arrives. A recording without transport faults arrives when it was measured."""
@@ -184,13 +186,19 @@ def _columns(chunk: Readings) -> dict[str, tuple[Ints, Floats]]:
     return {chunk.series[row]: (chunk.t[part], chunk.x[part]) for row, part in parts}
 
 
-def _joined(series: Sequence[str], columns: Mapping[str, tuple[Ints, Floats]]) -> Readings:
-    row_of = {name: row for row, name in enumerate(series)}
-    i = np.concatenate([np.full(len(t), row_of[name], np.int32) for name, (t, _) in columns.items()])
-    t = np.concatenate([t for t, _ in columns.values()])
-    x = np.concatenate([x for _, x in columns.values()])
-    order = np.argsort(t, kind="stable")
-    return Readings(list(series), i[order], t[order], x[order])
+def _replaced(chunk: Readings, told: Mapping[str, tuple[Ints, Floats]]) -> Readings:
+    """Other columns in place of some; every row stays where it was, in order of time."""
+    row_of = {name: row for row, name in enumerate(chunk.series)}
+    untouched = np.flatnonzero(~np.isin(chunk.i, [row_of[name] for name in told]))
+    i, t, x, place = [chunk.i[untouched]], [chunk.t[untouched]], [chunk.x[untouched]], [untouched]
+    for name, (times, values) in told.items():
+        mine = np.flatnonzero(chunk.i == row_of[name])
+        i.append(np.full(len(times), row_of[name], np.int32))
+        t.append(times)
+        x.append(values)
+        place.append(mine[np.minimum(np.searchsorted(chunk.t[mine], times), len(mine) - 1)])
+    order = np.lexsort((np.concatenate(place), np.concatenate(t)))
+    return Readings(chunk.series, np.concatenate(i)[order], np.concatenate(t)[order], np.concatenate(x)[order])
 
 
 def _last_at(t: Ints, column: tuple[Ints, Floats] | None, before: float) -> Floats:
