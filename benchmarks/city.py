@@ -6,6 +6,8 @@ makes the page in docs/quality; ``--detector`` takes any of the registry.
 """
 
 import argparse
+import csv
+import re
 import sys
 import tempfile
 import time
@@ -15,12 +17,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from domain.times import HOUR_MS, MINUTE_MS
 from service.backtest import backtest
 from service.playing import write_play
 from service.scoring import case_of, report_of, scored
 from service.settings import ROWS
 from simulator.scenario import load
 from simulator.scenario_run import Play
+from simulator.scoreboard import FALSE, Said
+from simulator.scoreboard_figures import Score
 
 LATENESS_S = 30.0
 HORIZON_S = 3_600.0
@@ -42,12 +47,50 @@ def run(scenario: str, days: float, size: int, seed: int, detector: str, folder:
     result, held = scored(case)
     return {
         **report_of(case, result, held),
+        "false_alerts": false_alerts(result, folder / "out" / "alerts.csv"),
         "run": {
             "scenario": scenario, "days": days, "size": size, "seed": seed, "detector": detector,
             "readings": summary.readings, "sha256": str(digest),
             "generate_s": round(made - began, 1), "backtest_s": round(done - made, 1),
         },
     }  # fmt: skip
+
+
+def false_alerts(result: Score, alerts: Path) -> list[dict[str, Any]]:
+    """What of the ordinary town is alerted: by field, kind and reason, the most frequent first.
+
+    Two columns say what it may be: onsets from two minutes before a full hour to nine after it (by chance 20 %: what
+    is expected goes by hours), and alerts, true or false, at another sensor of the field within three hours (weather,
+    demand).
+    """
+    with alerts.open(encoding="utf-8", newline="") as file:
+        why = {row["alert"]: row["why"] for row in csv.DictReader(file)}
+    groups: dict[tuple[str, str, str], list[Said]] = {}
+    for judgement in result.judgements:
+        if judgement.verdict == FALSE:
+            said = judgement.said
+            named = re.search(r"\(([^()]+)\)[^()]*$", why[said.alert]) if said.kind == "quality" else None
+            reason = named.group(1) if named else "not what was expected"
+            groups.setdefault((judgement.domain, said.kind, reason), []).append(said)
+    everyone = [(j.domain, j.said) for j in result.judgements]
+    return [
+        {
+            "field": field, "said": kind, "reason": reason, "false alerts": len(group),
+            "at a full hour": sum((said.onset // MINUTE_MS + 2) % 60 <= 11 for said in group),
+            "another sensor, too": sum(_others(said, field, everyone) for said in group),
+        }
+        for (field, kind, reason), group in sorted(groups.items(), key=lambda each: (-len(each[1]), each[0]))
+    ]  # fmt: skip
+
+
+def _others(said: Said, field: str, everyone: list[tuple[str, Said]]) -> bool:
+    mine = {name.partition("/")[0] for name in said.series}
+    return any(
+        other == field
+        and abs(one.raised - said.raised) < 3 * HOUR_MS
+        and mine.isdisjoint(name.partition("/")[0] for name in one.series)
+        for other, one in everyone
+    )
 
 
 def page(report: dict[str, Any]) -> str:
@@ -63,6 +106,9 @@ def page(report: dict[str, Any]) -> str:
         "## Figures\n", _table(("figure", "value"), [(k.replace("_", " "), v) for k, v in figures.items()]),
         "## By kind\n", _of_rows(report["by_kind"]),
         "## By domain\n", _of_rows(report["by_domain"]),
+        "## False alerts: what of the ordinary town is alerted\n", _of_rows(report["false_alerts"]),
+        "At a full hour: onset from two minutes before to nine after it; by chance 20 % would be. Another sensor, too: "
+        "one of the field is alerted within three hours, as weather and demand would have it.\n",
         "## Road alerts beside known yardsticks\n",
         _table(
             ("figure", "Borough", *(y["name"] for y in report["yardsticks"])),

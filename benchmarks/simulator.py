@@ -52,8 +52,8 @@ def main() -> None:
             total += sum(float(np.sum(np.round(readings.x))) for readings in areas.values())
         spent = time.process_time() - began
         assert np.isfinite(total)
-        # A silent sensor may leave a few out.
-        assert 0.99 * per_hour * chosen.hours <= count <= per_hour * chosen.hours, (count, per_hour * chosen.hours)
+        # A silent sensor leaves some out, and so do loops that nobody passes in a minute of the night: no speed.
+        assert 0.97 * per_hour * chosen.hours <= count <= per_hour * chosen.hours, (count, per_hour * chosen.hours)
         sums.add(total)
         print(
             f"history in steps of {minutes} min: {count:,} readings in {spent:.2f} s = {count / spent:,.0f} per second"

@@ -115,7 +115,7 @@ def _to_files(play: "Play", out: Path, processes: int, as_json: bool) -> int:
 @line_by_line
 def inject(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Recorded readings: CSV (also .gz) or Parquet.")],
-    faults: Annotated[Path, typer.Argument(metavar="FAULTS", help="What is put on: YAML with events (see schema).")],
+    faults: Annotated[Path, typer.Argument(metavar="FAULTS", help="What is put on: YAML with faults (see schema).")],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where readings.csv and truth.csv are written.")],
     sensors: Annotated[Path | None, typer.Option(metavar="FILE", help="The sensors table, for areas.")] = None,
 ) -> int:

@@ -31,10 +31,10 @@ def prepare(folder: Path) -> Path:
     return folder
 
 
-def record_service(folder: Path, url: str) -> None:
-    """Note the address of the service that runs on this folder."""
+def record_service(folder: Path, url: str, broker: str = "") -> None:
+    """Note the address of the service that runs on this folder, and of its embedded broker if it has one."""
     temporary = folder / (SERVICE + ".new")
-    temporary.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+    temporary.write_text(json.dumps({"url": url, "pid": os.getpid(), "broker": broker}), encoding="utf-8")
     temporary.replace(folder / SERVICE)
 
 
@@ -51,10 +51,19 @@ async def keep_alive_file(folder: Path) -> None:
 
 def recorded_service(folder: Path) -> str | None:
     """The noted address, if the process that wrote it still lives."""
+    return _noted(folder, "url")
+
+
+def recorded_broker(folder: Path) -> str | None:
+    """``host:port`` of the embedded broker of the service on this folder, if that lives and has one."""
+    return _noted(folder, "broker") or None
+
+
+def _noted(folder: Path, name: str) -> str | None:
     try:
         note = json.loads((folder / SERVICE).read_text(encoding="utf-8"))
-        url, pid = str(note["url"]), int(note["pid"])
+        value, pid = str(note[name]), int(note["pid"])
         os.kill(pid, 0)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return url
+    return value

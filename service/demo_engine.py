@@ -13,6 +13,7 @@ from domain.ports import AlertStore
 from domain.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, format_time
 from service.scoring import said_of
 from simulator.kinds import KINDS, PLACES, Item, Kind
+from simulator.scenario_checks import touches, why_not
 from simulator.scenario_nodes import nearest
 from simulator.scenario_run import sensors_by_domain
 from simulator.scoreboard_figures import Span, happened, score
@@ -47,7 +48,8 @@ class DemoEngine:
         self._since = ms
 
     async def begin(self, kind: str, target: str | None) -> dict[str, Any]:
-        """Raises: Rejected: no such kind or place; Unavailable: the past is still being played."""
+        """Raises: Rejected: no such kind or place, or it cannot be together with what is there; Unavailable: the past
+        is still being played."""
         self._live()
         if kind not in KINDS:
             raise Rejected("kind", kind, f"unknown{nearest(kind, KINDS)}")
@@ -60,6 +62,7 @@ class DemoEngine:
             raise Rejected("target", place, str(error)) from None
         start = self._clock() // SECOND_MS * SECOND_MS
         item = row.make(place, start, start + _MINUTES.get(kind, _OTHER_MINUTES) * MINUTE_MS, strength)
+        await asyncio.to_thread(self._check_together, item)
         with self._note.open("a", encoding="utf-8") as file:
             note = {"kind": kind, "target": place, "start": start, "end": item.end, "strength": strength}
             file.write(json.dumps(note) + "\n")
@@ -102,6 +105,15 @@ class DemoEngine:
         found = [one for one in result.outcomes if one.truth.cause != "transport" and one.found]
         events = sorted(happened(result), key=lambda row: str(row["start"]), reverse=True)
         return {"events": events, "figures": {**figures, "found": len(found)}, "now": format_time(now)}
+
+    def _check_together(self, item: Item) -> None:
+        """Raises: Rejected."""
+        town, now = self._city.town, item.start
+        for acting in (s(now, now + 1) for s in (self._script.events, self._script.faults, self._script.transport)):
+            for other in acting:
+                reason = why_not(other.kind, item.kind) if other.start <= now < other.end else ""
+                if reason and touches(town, other) & touches(town, item):
+                    raise Rejected("target", item.target, f"{reason} until {format_time(other.end)}")
 
     def _truths(self, start: int, end: int) -> list[Truth]:
         return list(truth(self._script, self._city.town, start, end + 1))

@@ -61,7 +61,7 @@ async def run_demo(
         gateway = await start_gateway(site)
         engine = DemoEngine(city, script, alerts, clock, settings.data_dir)
         open_door(site, await start_web(site, store, alerts, gateway, town.map(), engine), sock)
-        note_address(crew, settings, sock, lambda _: None)
+        note_address(site, sock, lambda _: None)
         await start_agents(site, worker)
         stop = asyncio.create_task(_stop_after(crew, for_s))
         working = asyncio.create_task(warm_up(site, gateway, city, script, clock, start, end))

@@ -69,13 +69,15 @@ async def run_serve(settings: Settings, say: Callable[[str], None]) -> int:
         start_ticking(site, gateway)
         app = await start_web(site, store, alerts, gateway)
         open_door(site, app, sock)
-        note_address(crew, settings, sock, say)
+        note_address(site, sock, say)
         return await until_told(crew)
 
 
-def note_address(crew: Crew, settings: Settings, sock: socket.socket, say: Callable[[str], None]) -> None:
-    """Tell people and other commands where the service is."""
-    data_dir.record_service(settings.data_dir, url_of(sock))
+def note_address(site: Site, sock: socket.socket, say: Callable[[str], None]) -> None:
+    """Tell people and other commands where the service is, and where its broker is when that is embedded."""
+    crew, settings = site.crew, site.settings
+    broker = site.ground.address if settings.broker == "embedded" else ""
+    data_dir.record_service(settings.data_dir, url_of(sock), broker)
     crew.close(lambda: data_dir.forget_service(settings.data_dir), "address")
     say(f"Borough is at {url_of(sock)}; data in {settings.data_dir}; Ctrl-C stops it")
 
@@ -124,7 +126,7 @@ async def run_one(name: str, settings: Settings, say: Callable[[str], None]) -> 
         site = await open_site(settings, crew, make_register(settings), part=name)
         await PARTS[name](site, sock)
         if sock is not None:
-            note_address(crew, settings, sock, say)
+            note_address(site, sock, say)
         else:
             say(f"{name} runs; data in {settings.data_dir}; Ctrl-C stops it")
             crew.run(data_dir.keep_alive_file(settings.data_dir), "alive")

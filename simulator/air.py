@@ -6,16 +6,16 @@ import numpy as np
 
 from domain.readings import Floats, Ints
 from domain.times import DAY_MS, HOUR_MS, MINUTE_MS
+from simulator.exhaust import STEP_MS, TAIL_MS, Exhaust
 from simulator.geometry import LAT, LON
 from simulator.local_time import bump, local_time
 from simulator.noise import Noise, between_nodes, keys_of, node_times
 from simulator.plan import Town
+from simulator.road_flow import Events, nothing
 from simulator.traffic import Traffic
 from simulator.weather import Weather, weather
 from simulator.world_event import AirEvent
 
-_TRAFFIC_STEP_MS = 5 * MINUTE_MS
-_TAIL_MS = 4 * MINUTE_MS  # exhaust reaches the inlet a little later
 _NOX_FAR, _NOX_ROAD = 5.0, 34.0  # ppb: what blows in, and what a full road adds at the kerb
 _PRIMARY = 0.15  # share of NOx that leaves the exhaust as NO2 (UK fleet, AQEG 2007: 0.1 to 0.25)
 _J_MAX = 8.5e-3  # 1/s, photolysis of NO2 under the strongest sun (Seinfeld and Pandis)
@@ -36,14 +36,15 @@ class Air:
     def __init__(self, town: Town, seed: int, traffic: Traffic) -> None:
         self._town = town
         self._seed = seed
-        self._traffic = traffic
+        self._exhaust = Exhaust(traffic.roads, town.stations)
         self._keys = keys_of([site.sensor.sensor for site in town.stations])
         self._area_keys = keys_of([site.sensor.area for site in town.stations])
         self._region = keys_of(["region"])
         self._roadside = np.array([site.roadside for site in town.stations])[:, None]
-        self._near = np.array([site.near for site in town.stations], dtype=np.int64).reshape(-1, 3)
 
-    def readings(self, t: Ints, rows: Ints, events: Sequence[AirEvent]) -> dict[str, Floats]:
+    def readings(
+        self, t: Ints, rows: Ints, events: Sequence[AirEvent], on_roads: Events = nothing
+    ) -> dict[str, Floats]:
         """What the chosen stations report, µg/m³ by quantity, at times ``t[m, n]`` for m ``rows``."""
         sky = weather(self._seed, LAT, LON, t)
         everywhere = np.zeros((len(self._keys), t.shape[1]), dtype=np.int64)
@@ -51,16 +52,15 @@ class Air:
         trapped = np.ones(t.shape)
         for event in events:
             trapped = trapped * event.trap(self._town, everywhere)[rows]
-        clean = self._concentrations(t, rows, sky, trapped)
+        clean = self._concentrations(t, rows, sky, trapped, self._busy(t, rows, on_roads))
         for event in events:
             for quantity, values in clean.items():
                 values += event.add(self._town, quantity, everywhere)[rows]
         return self._measured(t, rows, clean)
 
-    def _concentrations(self, t: Ints, rows: Ints, sky: Weather, trapped: Floats) -> dict[str, Floats]:
+    def _concentrations(self, t: Ints, rows: Ints, sky: Weather, trapped: Floats, busy: Floats) -> dict[str, Floats]:
         seed, keys, roadside = self._seed, self._keys[rows], self._roadside[rows]
         clock = local_time(t)
-        busy = self._busy(t, rows)
         # Wind carries it away, a deep mixed layer thins it.
         thick = np.clip(1.9 / (0.30 + 0.45 * sky.wind / 3.6 + 0.38 * sky.mixing / 500), 0.4, 2.6) * trapped
         washed = 1 / (1 + 0.25 * sky.rain)
@@ -83,18 +83,12 @@ class Air:
             "air.no2": no2 * NO2_UG_PER_PPB, "air.pm25": pm25, "air.pm10": pm25 + coarse, "air.o3": o3 * O3_UG_PER_PPB,
         }  # fmt: skip
 
-    def _busy(self, t: Ints, rows: Ints) -> Floats:
-        """Mean load of the three nearest loops, 0..1, a few minutes ago; without events, whose fumes are their own."""
+    def _busy(self, t: Ints, rows: Ints, on_roads: Events) -> Floats:
+        """What traffic gave off near by a few minutes ago; 1 is a full road in free flow."""
         if t.size == 0:
             return np.zeros(t.shape)
-        nodes = node_times(int(t.min()) - _TAIL_MS, int(t.max()), _TRAFFIC_STEP_MS)
-        per_node = _TRAFFIC_STEP_MS // MINUTE_MS
-        first = int(nodes[0]) // MINUTE_MS
-        load = self._traffic.load(first, first + len(nodes) * per_node - 1)
-        load = load.reshape(len(load), len(nodes), per_node).mean(axis=2)
-        near = self._near[rows]
-        mean = (load[near[:, 0]] + load[near[:, 1]] + load[near[:, 2]]) / 3
-        return between_nodes(mean, int(nodes[0]), _TRAFFIC_STEP_MS, t - _TAIL_MS)
+        nodes = node_times(int(t.min()) - TAIL_MS, int(t.max()) - TAIL_MS, STEP_MS)
+        return between_nodes(self._exhaust.at(nodes, rows, on_roads), int(nodes[0]), STEP_MS, t - TAIL_MS)
 
     def _regional(self, what: str, t: Ints, period_ms: int) -> Floats:
         noise = Noise(self._seed, f"regional-{what}")

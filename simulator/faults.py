@@ -7,6 +7,8 @@ import numpy as np
 
 from domain.times import HOUR_MS
 from simulator.instrument import Column, SensorFault, bounded, rounded
+from simulator.plan import Town
+from simulator.truth import Truth
 
 __all__ = [
     "FAULTS", "BatteryDecline", "CardOff", "Clipped", "ClockSkew", "CounterReset", "CounterRollover", "CounterSwap",
@@ -141,13 +143,20 @@ class SwappedChannels(SensorFault):
     """Two quantities of an instrument change places: flow and speed, NO2 and O3, PM2.5 and PM10, power and voltage."""
 
     kind: ClassVar[str] = "swapped-channels"
+    stage: ClassVar[int] = 0  # at the terminals
 
     def alters(self, quantity: str) -> bool:
         return quantity in _SWAPPED
 
     def apply(self, column: Column) -> Column:
-        other = column.others.get(_SWAPPED.get(column.quantity, ""))
-        return column if other is None else column.having(other)
+        return column.having(column.others.get(_SWAPPED[column.quantity], column.x))
+
+    def truth(self, town: Town) -> Truth:
+        """Of an instrument that measures only one of two, nothing can change places."""
+        label = super().truth(town)
+        there = town.quantities(town.sensor(self.target.partition("/")[0]))
+        both = tuple(name for name in label.series if _SWAPPED[name.partition("/")[2]] in there)
+        return replace(label, series=both)
 
 
 class WrongUnit(SensorFault):

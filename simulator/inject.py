@@ -72,6 +72,7 @@ class Injector:
             BadFile: a fault is on nothing that was recorded, or two exclude each other; every one is told.
         """
         self._town = town
+        self._series = recording.series
         items = [(step, made(step, recording.first // DAY_MS * DAY_MS)) for step in steps]
         problems = Problems(file)
         _check_targets(problems, town, items, recording)
@@ -79,7 +80,9 @@ class Injector:
         check_together(problems, town, items)
         problems.check()
         self.truths: list[Truth] = [item.truth(town) for _, item in items]
-        self._faults = [item for _, item in items if isinstance(item, SensorFault)]
+        faults = [item for _, item in items if isinstance(item, SensorFault)]
+        self._faults = sorted(faults, key=lambda fault: fault.stage)
+        self._labelled = [frozenset(fault.truth(town).series) for fault in self._faults]
         self._transport = [item for _, item in items if isinstance(item, TransportFault)]
         self._last: dict[str, float] = {}
         self._held: dict[tuple[int, str], float] = {}
@@ -87,9 +90,7 @@ class Injector:
     def played(self, chunks: Iterable[Readings]) -> Iterator[Arrivals]:
         """What arrives, chunk by chunk of a recording in order of time; the last holds what is still on its way."""
         waiting: Arrivals | None = None
-        for chunk in chunks:
-            if not len(chunk):
-                continue
+        for chunk in _whole_times(chunks):
             fresh = self._travelled(self._measured(chunk))
             waiting = fresh if waiting is None else waiting.merged(fresh)
             due, waiting = waiting.split(int(chunk.t[-1]) - 1)
@@ -102,39 +103,42 @@ class Injector:
         before = dict(self._last)
         columns = _columns(chunk)
         told: dict[str, tuple[Ints, Floats]] = {}
-        for number, fault in enumerate(self._faults):
+        for number, labelled in enumerate(self._labelled):
             for name in columns:
-                if fault.reaches(name):
+                if name in labelled:
                     t, x = told.get(name, columns[name])
-                    told[name] = self._apply(number, fault, name, t, x, columns, before.get(name))
+                    told[name] = self._apply(number, name, t, x, columns, before)
         for name, (_, x) in columns.items():
             good = x[~np.isnan(x)]
             if len(good):
                 self._last[name] = float(good[-1])
-        return _joined(chunk.series, columns | told) if told else chunk
+        return _replaced(chunk, told) if told else chunk
 
     def _apply(
         self,
         number: int,
-        fault: SensorFault,
         name: str,
         t: Ints,
         x: Floats,
         columns: Mapping[str, tuple[Ints, Floats]],
-        before: float | None,
+        before: Mapping[str, float],
     ) -> tuple[Ints, Floats]:
+        """One series of a chunk under fault ``number``; ``before`` has the last good value of each earlier."""
+        fault = self._faults[number]
         acting = (t >= fault.start) & (t < fault.end)
         if not acting.any():
             return t, x
-        held = self._held.setdefault((number, name), _held(t, x, fault.start, before))
+        held = self._held.setdefault((number, name), _held(t, x, fault.start, before.get(name)))
         sensor = name.partition("/")[0]
         others = {
-            other.partition("/")[2]: values[acting]
-            for other, (times, values) in columns.items()
-            if other.partition("/")[0] == sensor and other != name and np.array_equal(times, t)
+            other.partition("/")[2]: _last_at(t[acting], columns.get(other), before.get(other, np.nan))
+            for other in self._series
+            if other != name and other.partition("/")[0] == sensor
         }
         column = fault.apply(Column(name, t[acting], x[acting], held, others))
-        return np.concatenate([t[~acting], column.t]), np.concatenate([x[~acting], column.x])
+        t, x = np.concatenate([t[~acting], column.t]), np.concatenate([x[~acting], column.x])
+        order = np.argsort(t, kind="stable")
+        return t[order], x[order]
 
     def _travelled(self, readings: Readings) -> Arrivals:
         """As it arrives. A recording without transport faults arrives when it was measured."""
@@ -143,12 +147,30 @@ class Injector:
         return arrivals(self._town, readings, self._transport, 0)
 
 
+def _whole_times(chunks: Iterable[Readings]) -> Iterator[Readings]:
+    """The same, cut so that what was read at one time is together: inputs of one instrument are."""
+    held: Readings | None = None
+    for chunk in chunks:
+        if not len(chunk):
+            continue
+        whole = chunk if held is None else Readings.joined([held, chunk])
+        first = whole.t < whole.t[-1]
+        if first.any():
+            yield whole.take(first)
+        held = whole.take(~first)
+    if held is not None:
+        yield held
+
+
 def _check_targets(problems: Problems, town: Town, items: Sequence[tuple[Step, Item]], recording: Recording) -> None:
     for step, item in items:
         whole = [sensor.area for sensor in town.sensors]
-        places = whole if KINDS[step.kind].cause == "transport" else [*(s.sensor for s in town.sensors), *town.series]
+        places, wanted = whole, "area"
+        if KINDS[step.kind].cause == "sensor":
+            places, wanted = [sensor.sensor for sensor in town.sensors], "sensor"
+            if "series" in KINDS[step.kind].targets:
+                places, wanted = [*places, *town.series], "sensor or series"
         if step.target not in places:
-            wanted = "area" if KINDS[step.kind].cause == "transport" else "sensor or series"
             reason = f"no such {wanted} was recorded{nearest(step.target, sorted(set(places)))}"
             problems.add(step.line, "target", step.target, reason)
         elif not item.truth(town).series:
@@ -164,13 +186,28 @@ def _columns(chunk: Readings) -> dict[str, tuple[Ints, Floats]]:
     return {chunk.series[row]: (chunk.t[part], chunk.x[part]) for row, part in parts}
 
 
-def _joined(series: Sequence[str], columns: Mapping[str, tuple[Ints, Floats]]) -> Readings:
-    row_of = {name: row for row, name in enumerate(series)}
-    i = np.concatenate([np.full(len(t), row_of[name], np.int32) for name, (t, _) in columns.items()])
-    t = np.concatenate([t for t, _ in columns.values()])
-    x = np.concatenate([x for _, x in columns.values()])
-    order = np.argsort(t, kind="stable")
-    return Readings(list(series), i[order], t[order], x[order])
+def _replaced(chunk: Readings, told: Mapping[str, tuple[Ints, Floats]]) -> Readings:
+    """Other columns in place of some; every row stays where it was, in order of time."""
+    row_of = {name: row for row, name in enumerate(chunk.series)}
+    untouched = np.flatnonzero(~np.isin(chunk.i, [row_of[name] for name in told]))
+    i, t, x, place = [chunk.i[untouched]], [chunk.t[untouched]], [chunk.x[untouched]], [untouched]
+    for name, (times, values) in told.items():
+        mine = np.flatnonzero(chunk.i == row_of[name])
+        i.append(np.full(len(times), row_of[name], np.int32))
+        t.append(times)
+        x.append(values)
+        place.append(mine[np.minimum(np.searchsorted(chunk.t[mine], times), len(mine) - 1)])
+    order = np.lexsort((np.concatenate(place), np.concatenate(t)))
+    return Readings(chunk.series, np.concatenate(i)[order], np.concatenate(t)[order], np.concatenate(x)[order])
+
+
+def _last_at(t: Ints, column: tuple[Ints, Floats] | None, before: float) -> Floats:
+    """What an input shows at times ``t``: its last value until then, ``before`` where none has come yet."""
+    if column is None:
+        return np.full(len(t), before)
+    there = ~np.isnan(column[1])
+    times, values = column[0][there], np.append(column[1][there], before)
+    return np.asarray(values[np.searchsorted(times, t, side="right") - 1], dtype=np.float64)
 
 
 def _held(t: Ints, x: Floats, start: int, before: float | None) -> float:

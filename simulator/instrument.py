@@ -31,7 +31,7 @@ class Column:
 
     Attributes:
         held: the last good value before the fault.
-        others: what the sensor's other quantities are at the same times, where it has any.
+        others: what the sensor's other quantities are at the same times, where it has any (NaN: not known yet).
     """
 
     series: str
@@ -55,9 +55,13 @@ class Column:
 
 @dataclass(frozen=True)
 class SensorFault(ABC):
-    """``target`` is a sensor or one series, ``start`` and ``end`` epoch ms; ``strength``: see ``simulator.kinds``."""
+    """``target`` is a sensor or one series, ``start`` and ``end`` epoch ms; ``strength``: see ``simulator.kinds``.
+
+    ``stage`` is where in the instrument it sits: of several faults of one series the lowest acts first.
+    """
 
     kind: ClassVar[str]
+    stage: ClassVar[int] = 1
     target: str
     start: int
     end: int

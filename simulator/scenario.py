@@ -1,6 +1,6 @@
 """Scenarios: what is to happen in a town of a seed, read from YAML. Shipped ones lie in ``simulator/scenarios``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from simulator.kinds import KINDS, Item
 from simulator.mix import draw
 from simulator.plan import Town
 from simulator.scenario_checks import check_places, check_together
-from simulator.scenario_fields import FAULTS, SCENARIO, MixPart, Step
+from simulator.scenario_fields import FAULT_KINDS, FAULT_LISTS, FAULTS, SCENARIO, MixPart, Step
 from simulator.scenario_nodes import Problems, nearest
 from simulator.script import FixedScript, fixed
 
@@ -19,7 +19,8 @@ FOLDER = Path(__file__).parent / "scenarios"
 START_MS = 1_772_409_600_000  # Monday 2 March 2026, 00:00 UTC
 SIZE = 120
 SEED = 7
-_BYTES_MAX = 4 << 20
+DRAWN_MAX = 20_000  # by a mix
+_BYTES_MAX = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,20 @@ class Scenario:
         check_together(problems, town, items)
         problems.check()
         written = [item for _, item in items]
-        since = self.mix.since.on(self.start_ms) if self.mix else self.end_ms
-        drawn = draw(self.mix.rates, town, seed, since, self.end_ms, written) if self.mix else []
+        drawn = self._drawn(problems, town, seed, written) if self.mix else []
         return fixed([*written, *drawn])
+
+    def _drawn(self, problems: Problems, town: Town, seed: int, written: Sequence[Item]) -> list[Item]:
+        """What the mix adds. Raises: BadFile."""
+        assert self.mix is not None
+        since = self.mix.since.on(self.start_ms)
+        if not self.start_ms <= since < self.end_ms:
+            reason = f"is not within the scenario, which goes from {format_time(self.start_ms)} to "
+            problems.add(self.mix.line, "mix.from", format_time(since), reason + format_time(self.end_ms))
+        elif (count := sum(self.mix.rates.values()) * (self.end_ms - since) / DAY_MS) > DRAWN_MAX:
+            problems.add(self.mix.line, "mix.per_day", "", f"would draw {count:.0f} things: at most {DRAWN_MAX}")
+        problems.check()
+        return draw(self.mix.rates, town, seed, since, self.end_ms, written)
 
 
 def made(step: Step, origin: int) -> Item:
@@ -94,7 +106,7 @@ def shipped() -> list[Scenario]:
 def read(path: Path, called: str) -> Scenario:
     """Raises: as :func:`load`."""
     problems = Problems(called)
-    node = nodes.root(read_text(path), problems)
+    node = nodes.root(read_text(path, called), problems)
     found = (nodes.mapping(problems, "scenario", node, SCENARIO) if node is not None else None) or {}
     start = found.get("start")
     if start is not None and start.ms % DAY_MS:
@@ -116,26 +128,33 @@ def read(path: Path, called: str) -> Scenario:
 def read_faults(path: Path) -> tuple[Step, ...]:
     """The faults that are to be put onto a recording. Raises: as :func:`load`; an event of the town is told too."""
     problems = Problems(str(path))
-    node = nodes.root(read_text(path), problems)
+    node = nodes.root(read_text(path, str(path)), problems)
     found = (nodes.mapping(problems, "faults", node, FAULTS) if node is not None else None) or {}
-    for step in found.get("events", ()):
-        if KINDS[step.kind].cause == "world":
+    given = [name for name in FAULT_LISTS if name in found]
+    if len(given) != 1 and not problems.found:
+        problems.add(1, "faults", "", "is missing" if not given else "give either faults or events: they mean the same")
+    steps = [step for name in given for step in found[name] or ()]
+    for step in steps:
+        if step.kind not in FAULT_KINDS:
             reason = "happens in the town: only faults of sensors and of transport can be put onto a recording"
-            problems.add(step.line, "kind", step.kind, reason)
+            problems.add(step.line, "kind", step.kind, f"{reason}: {', '.join(FAULT_KINDS)}")
     problems.check()
-    return tuple(found["events"])
+    return tuple(steps)
 
 
-def read_text(path: Path) -> str:
-    """Raises: Misconfigured: it cannot be read, is too long or is no UTF-8."""
+def read_text(path: Path, called: str) -> str:
+    """Raises: Misconfigured: it cannot be read or is too long; BadFile: it is no UTF-8."""
     try:
         with path.open("rb") as file:
             raw = file.read(_BYTES_MAX + 1)
     except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
+        raise Misconfigured(f"{called} cannot be read: {error.strerror}") from None
     if len(raw) > _BYTES_MAX:
-        raise Misconfigured(f"{path} is longer than {_BYTES_MAX >> 20} MiB")
+        raise Misconfigured(f"{called} is longer than {_BYTES_MAX >> 20} MiB")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Misconfigured(f"{path} is not UTF-8: byte {error.start}") from None
+        problems = Problems(called)
+        problems.add(raw.count(b"\n", 0, error.start) + 1, "file", "", f"is not UTF-8: byte {error.start}")
+        problems.check()
+        raise

@@ -16,6 +16,7 @@ from simulator.scoreboard_gates import BOUNDS
 DAYS_MAX = 400
 SEED_MAX = 2_147_483_647
 RATE_MAX = 50  # of one kind a day
+EVENTS_MAX = 5_000
 
 _TIME_SCHEMA = {
     "anyOf": [
@@ -75,7 +76,7 @@ def _event(problems: Problems, what: str, node: yaml.Node) -> Step | None:
 
 
 def _events(problems: Problems, what: str, node: yaml.Node) -> list[Step]:
-    return nodes.sequence(problems, what, node, _event)
+    return nodes.sequence(problems, what, node, _event, EVENTS_MAX)
 
 
 def _mix(problems: Problems, what: str, node: yaml.Node) -> MixPart | None:
@@ -143,13 +144,20 @@ SCENARIO: dict[str, Field] = {
         "Sensors of the town.",
     ),
     "seed": Field(nodes.whole(0, SEED_MAX), {"type": "integer", "minimum": 0, "maximum": SEED_MAX}, "Unless given."),
-    "events": Field(_events, {"type": "array", "items": {"$ref": "#/$defs/event"}}, "What happens."),
+    "events": Field(
+        _events, {"type": "array", "maxItems": EVENTS_MAX, "items": {"$ref": "#/$defs/event"}}, "What happens."
+    ),
     "mix": Field(_mix, {"$ref": "#/$defs/mix"}, "What happens besides, drawn by the seed."),
     "expect": Field(_expect, {"$ref": "#/$defs/expect"}, "Gates that a score must hold."),
 }  # fmt: skip
+#: What can be put onto a recording; what happens in the town cannot.
+FAULT_KINDS = [name for name, kind in KINDS.items() if kind.cause != "world"]
+FAULT_LISTS = ("faults", "events")
+_LIST_OF_FAULTS = {"type": "array", "maxItems": EVENTS_MAX, "items": {"$ref": "#/$defs/fault"}}
 FAULTS: dict[str, Field] = {
     "title": Field(nodes.text(), _WORDS, "What is put onto the recording."),
-    "events": Field(_events, {"type": "array", "items": {"$ref": "#/$defs/event"}}, "Faults.", required=True),
+    "faults": Field(_events, _LIST_OF_FAULTS, "Faults of sensors and of transport."),
+    "events": Field(_events, _LIST_OF_FAULTS, "The same under the name that scenarios have for it."),
 }
 
 
@@ -161,10 +169,11 @@ def schema() -> dict[str, Any]:
         **_object(SCENARIO),
         "$defs": {
             "event": {**_object(EVENT), "allOf": [_of_kind(kind) for kind in KINDS]},
+            "fault": {"$ref": "#/$defs/event", "properties": {"kind": {"enum": FAULT_KINDS}}},
             "mix": _object(MIX),
             "rates": _object(RATES),
             "expect": _object(GATES),
-            "faults": _object(FAULTS),
+            "faults": {**_object(FAULTS), "oneOf": [{"required": [name]} for name in FAULT_LISTS]},
         },
     }
 

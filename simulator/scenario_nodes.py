@@ -12,9 +12,12 @@ import yaml
 from domain.errors import Misconfigured, Rejected, shorten
 from domain.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, parse_time
 
-DURATION_PATTERN = r"^\d+(\.\d+)? ?(s|min|h|d)$"
-DAY_PATTERN = r"^day [1-9]\d* \d{1,2}:\d{2}(:\d{2})?$"
-TIME_PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$"
+DURATION_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,9})? ?(s|min|h|d)$"
+DAY_PATTERN = r"^day [1-9][0-9]{0,2} [0-9]{1,2}:[0-9]{2}(:[0-9]{2})?$"
+TIME_PATTERN = r"^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$"
+LASTS_MS_MAX = 400 * DAY_MS
+_NUMBER = r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?"
+_NULL = "tag:yaml.org,2002:null"
 _UNITS_MS = {"s": SECOND_MS, "min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _NEAR = 3
 
@@ -76,9 +79,12 @@ def root(text: str, problems: Problems) -> yaml.Node | None:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problems.add(line, "YAML", "", str(error.problem))
-    except yaml.YAMLError as error:
-        problems.add(1, "YAML", "", " ".join(str(error).split()))
+        problems.add(line, "YAML", "", " ".join(str(error.problem).split()))
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, int(error.position)) + 1
+        problems.add(line, "YAML", f"character {error.character:#06x}", "not allowed in YAML")
+    except RecursionError:
+        problems.add(1, "YAML", "", "nested too deeply")
     else:
         if node is None:
             problems.add(1, "file", "", "is empty")
@@ -113,10 +119,13 @@ def mapping(problems: Problems, what: str, node: yaml.Node, fields: Mapping[str,
     return found
 
 
-def sequence(problems: Problems, what: str, node: yaml.Node, each: Read) -> list[Any]:
-    """Every element that could be read."""
+def sequence(problems: Problems, what: str, node: yaml.Node, each: Read, most: int) -> list[Any]:
+    """Every element that could be read; more than ``most`` is a problem."""
     if not isinstance(node, yaml.SequenceNode):
         problems.add(line_of(node), what, _text(node), "must be a list")
+        return []
+    if len(node.value) > most:
+        problems.add(line_of(node), what, "", f"has {len(node.value)} elements: at most {most}")
         return []
     read = [_tried(problems, f"{what}[{k}]", child, each) for k, child in enumerate(node.value)]
     return [value for value in read if value is not None]
@@ -134,7 +143,7 @@ def text(longest: int = 400) -> Read:
     """Words, not empty."""
 
     def read(problems: Problems, what: str, node: yaml.Node) -> str:
-        if not isinstance(node, yaml.ScalarNode) or not node.value.strip():
+        if not isinstance(node, yaml.ScalarNode) or not node.value.strip() or node.tag == _NULL:
             raise Rejected(what, _text(node), "must be words")
         if len(node.value) > longest:
             raise Rejected(what, _text(node), f"longer than {longest} characters")
@@ -159,10 +168,8 @@ def number(lower: float, upper: float, unit: str = "") -> Read:
     bounds = f"from {lower:g} to {upper:g}" if math.isfinite(upper) else f"of at least {lower:g}"
 
     def read(problems: Problems, what: str, node: yaml.Node) -> float:
-        try:
-            value = float(_text(node)) if isinstance(node, yaml.ScalarNode) else math.nan
-        except ValueError:
-            value = math.nan
+        plain = isinstance(node, yaml.ScalarNode) and node.style is None and re.fullmatch(_NUMBER, node.value)
+        value = float(node.value) if plain else math.nan
         if not lower <= value <= upper or math.isinf(value):
             raise Rejected(what, _text(node), f"must be a number {bounds}{' ' + unit if unit else ''}")
         return value
@@ -175,7 +182,8 @@ def whole(lower: int, upper: int) -> Read:
 
     def read(problems: Problems, what: str, node: yaml.Node) -> int:
         value = _text(node)
-        if not isinstance(node, yaml.ScalarNode) or not re.fullmatch(r"\d{1,12}", value):
+        plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        if not plain or not re.fullmatch(r"[0-9]{1,12}", value):
             raise Rejected(what, _text(node), f"must be a whole number from {lower} to {upper}")
         if not lower <= int(value) <= upper:
             raise Rejected(what, _text(node), f"must be from {lower} to {upper}")
@@ -195,6 +203,8 @@ def duration(problems: Problems, what: str, node: yaml.Node) -> int:
     ms = int(float(value[: -len(unit)]) * _UNITS_MS[unit])
     if ms <= 0:
         raise Rejected(what, value, "must be longer than nothing")
+    if ms > LASTS_MS_MAX:
+        raise Rejected(what, value, f"must be at most {LASTS_MS_MAX // DAY_MS} d")
     return ms
 
 
@@ -211,11 +221,15 @@ def moment(problems: Problems, what: str, node: yaml.Node) -> Moment:
 
 
 def absolute(problems: Problems, what: str, node: yaml.Node, reason: str = "") -> Moment:
-    """An RFC 3339 time."""
+    """An RFC 3339 time of this century: for others the town has no calendar."""
+    value = _text(node).strip()
     try:
-        return Moment(None, parse_time(_text(node).strip()))
+        when = parse_time(value)
     except Rejected as error:
         raise Rejected(what, error.value, reason or error.reason) from None
+    if not re.fullmatch(TIME_PATTERN, value):
+        raise Rejected(what, value, "must be a time of the years 2000 to 2099 such as 2026-03-04T17:05:00Z")
+    return Moment(None, when)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

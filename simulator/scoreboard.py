@@ -41,8 +41,9 @@ TOLERANCES = {
     "feeder-fault": Tolerance(2 * MINUTE_MS, 10 * MINUTE_MS),
     "voltage-sag": Tolerance(2 * MINUTE_MS, 5 * MINUTE_MS),
     "pollution-episode": Tolerance(10 * MINUTE_MS, 30 * MINUTE_MS),
-    "dust": Tolerance(10 * MINUTE_MS, 30 * MINUTE_MS),
-    "bonfire": Tolerance(10 * MINUTE_MS, 30 * MINUTE_MS),
+    "construction-dust": Tolerance(10 * MINUTE_MS, 30 * MINUTE_MS),
+    "saharan-dust": Tolerance(10 * MINUTE_MS, 30 * MINUTE_MS),
+    "bonfire-night": Tolerance(10 * MINUTE_MS, 30 * MINUTE_MS),
     "drift": Tolerance(5 * MINUTE_MS, 30 * MINUTE_MS),
 }
 
@@ -84,8 +85,8 @@ class Outcome:
 
     @property
     def domain(self) -> str:
-        """``traffic``, ``air``, ``energy``: that of most of its series."""
-        return domain_of(self.truth.series)
+        """``traffic``, ``air``, ``energy``: of its first series, where the cause acts; fumes of a queue come after."""
+        return domain_of(self.truth.series[:1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class City:
                 for row, sensor in enumerate(block.sensors):
                     if sensor.sensor in broken:
                         columns.setdefault(sensor.area, []).extend(self._faulty(block, row, faults, script))
-        joined = {area: _replace(_join(parts), columns.get(area, ())) for area, parts in areas.items()}
+        joined = {area: _measured(_replace(_join(parts), columns.get(area, ()))) for area, parts in areas.items()}
         return {area: readings for area, readings in joined.items() if len(readings)}
 
     def _blocks(self, start: int, end: int, script: Script) -> list[_Block]:
@@ -84,15 +84,17 @@ class City:
         events = script.events(start, end)
         loops = [site.sensor for site in town.loops]
         t, inside = self._grid(loops, start, end)
-        values = self._traffic.readings(t, partial(_on_roads, script))
+        on_roads = partial(_on_roads, script)
+        values = self._traffic.readings(t, on_roads)
         blocks = [_Block(loops, t, inside, dict(zip(TRAFFIC, values, strict=True)))]
+        in_air = [event for event in events if isinstance(event, AirEvent)]
         for slow in (False, True):
             rows = np.flatnonzero(self._slow == slow)
             if len(rows):
                 stations = [town.stations[row].sensor for row in rows]
                 t, inside = self._grid(stations, start, end)
-                in_air = self._air.readings(t, rows, [event for event in events if isinstance(event, AirEvent)])
-                blocks.append(_Block(stations, t, inside, {quantity: in_air[quantity] for quantity in AIR}))
+                given = self._air.readings(t, rows, in_air, on_roads)
+                blocks.append(_Block(stations, t, inside, {quantity: given[quantity] for quantity in AIR}))
         meters = [site.sensor for site in town.meters]
         t, inside = self._grid(meters, start, end)
         active = [event for event in events if isinstance(event, EnergyEvent)]
@@ -126,7 +128,7 @@ class City:
         for quantity, values in block.values.items():
             name = f"{block.sensors[row].sensor}/{quantity}"
             t, x = block.t[row][mine], values[row][mine]
-            reaching = [fault for fault in faults if fault.reaches(name)]
+            reaching = sorted((fault for fault in faults if fault.reaches(name)), key=lambda fault: fault.stage)
             for k, fault in enumerate(reaching):
                 if len(t):
                     t, x = self._apply(fault, name, t, x, others if k == 0 else {}, script)
@@ -155,7 +157,9 @@ class City:
             for block in self._blocks(fault.start - _HELD_MS, fault.start, script):
                 for row, one in enumerate(block.sensors):
                     if one.sensor == sensor:
-                        self._held[key] = float(block.values[quantity][row][block.inside[row]][-1])
+                        values = block.values[quantity][row][block.inside[row]]
+                        good = values[~np.isnan(values)]
+                        self._held[key] = float(good[-1]) if len(good) else 0.0
         return self._held[key]
 
 
@@ -168,6 +172,14 @@ def phases(seed: int, sensors: Sequence[Sensor]) -> Ints:
     share = Noise(seed, "phase").uniform(keys_of([sensor.sensor for sensor in sensors]), np.zeros(1, np.int64))[:, 0]
     seconds = np.array([int(sensor.interval_s or 60) for sensor in sensors])
     return np.asarray((share * seconds).astype(np.int64) * 1_000, dtype=np.int64)
+
+
+def _measured(readings: Readings) -> Readings:
+    """Without what could not be measured: it is not reported."""
+    there = ~np.isnan(readings.x)
+    if there.all():
+        return readings
+    return Readings(readings.series, readings.i[there], readings.t[there], readings.x[there])
 
 
 def _rows_by_area(sensors: Sequence[Sensor]) -> dict[str, list[int]]:

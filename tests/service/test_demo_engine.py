@@ -41,9 +41,11 @@ async def test_a_crash_begins_now_on_a_busy_loop_and_changes_the_readings(stage:
     label = await stage.engine.begin("crash", None)
     assert (label["cause"], parse_time(label["start"])) == ("world", NOW)
     assert label["target"].startswith("loop-")
-    quiet = stage.city.readings(NOW, NOW + 10 * MINUTE_MS)
-    now = stage.city.readings(NOW, NOW + 10 * MINUTE_MS, stage.script)
-    changed = {now.series[i] for i, a, b in zip(now.i, now.x, quiet.x, strict=True) if a != b}
+    quiet, now = (
+        {(r.series[i], t, x) for i, t, x in zip(r.i.tolist(), r.t.tolist(), r.x.tolist(), strict=True)}
+        for r in (stage.city.readings(NOW, NOW + 10 * MINUTE_MS, script) for script in (QUIET, stage.script))
+    )
+    changed = {name for name, _, _ in quiet ^ now}
     assert f"{label['target']}/traffic.speed" in changed
     assert changed <= set(label["series"])
     assert stage.script.revision == 1
@@ -61,6 +63,18 @@ async def test_two_of_a_kind_do_not_begin_at_one_place(stage: Stage) -> None:
     stage.now += 1_000
     second = await stage.engine.begin("feeder-fault", None)
     assert first["target"] != second["target"]
+
+
+@pytest.mark.parametrize(("first", "second"), [("silent", "silent"), ("silent", "noise"), ("burst-main", "crash")])
+async def test_what_cannot_be_together_is_refused(first: str, second: str, stage: Stage) -> None:
+    there = await stage.engine.begin(first, None)
+    stage.now += MINUTE_MS
+    with pytest.raises(Rejected, match=first) as error:
+        await stage.engine.begin(second, there["target"])
+    assert error.value.field == "target"
+    assert stage.script.revision == 1
+    stage.now = parse_time(there["end"])
+    assert (await stage.engine.begin(second, there["target"]))["kind"] == second
 
 
 async def test_the_score_card_says_what_happened_what_was_said_and_when(stage: Stage) -> None:

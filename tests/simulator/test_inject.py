@@ -56,7 +56,7 @@ EVENTS = """\
 def test_faults_change_what_their_labels_name_and_nothing_else(tmp_path: Path) -> None:
     made = injector(tmp_path, EVENTS)
     before, after = values([Arrivals(c.t, c) for c in recording()]), values(list(made.played(recording())))
-    assert before.keys() == after.keys()
+    assert list(before) == list(after)  # every row where it was
     changed = {key for key in before if before[key] != after[key]}
     labelled = {
         (name, t) for name, t in before for label in made.truths
@@ -79,6 +79,41 @@ def test_it_does_not_matter_how_the_recording_is_cut(chunk: int, tmp_path: Path)
     assert values(whole) == values(pieces)
 
 
+PAIR = ["s1/air.no2", "s1/air.o3", "s1/air.pm25"]
+
+
+def pair(chunk: int) -> Iterator[Readings]:
+    """An instrument: NO2 and PM2.5 every minute, O3 every other, all at the same second."""
+    n = 90
+    t = np.repeat(START + np.arange(n, dtype=np.int64) * MINUTE_MS, 3)
+    i = np.tile(np.arange(3, dtype=np.int32), n)
+    kept = (i != 1) | (t // MINUTE_MS % 2 == 0)
+    whole = Readings(PAIR, i[kept], t[kept], (1_000 * i + (t - START) / MINUTE_MS)[kept])
+    for at in range(0, len(whole), chunk):
+        yield whole.take(np.arange(at, min(at + chunk, len(whole))))
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 10_000])
+def test_swapped_channels_change_places_however_the_recording_is_cut(chunk: int, tmp_path: Path) -> None:
+    path = tmp_path / "faults.yaml"
+    path.write_text(
+        "faults:\n  - {kind: offset, target: s1/air.o3, at: day 1 00:40, for: 10 min}\n"
+        "  - {kind: swapped-channels, target: s1, at: day 1 00:30, for: 30 min}\n"
+    )
+    town = Recorded(PAIR, {"s1": Sensor("s1", "town")})
+    made = Injector(town, read_faults(path), Recording.of(pair(chunk)), "faults.yaml")
+    after = values(list(made.played(pair(chunk))))
+    assert made.truths[1].series == ("s1/air.no2", "s1/air.o3")
+    for minute in range(20, 70):
+        t, acting = START + minute * MINUTE_MS, 30 <= minute < 60
+        even = minute - minute % 2
+        assert after["s1/air.no2", t] == (1_000 + even if acting else minute)  # the last that O3 has said
+        if minute % 2 == 0:
+            wrong = 90 if 40 <= minute < 50 else 0  # what comes out of the swapped channel reads too high
+            assert after["s1/air.o3", t] == (minute if acting else 1_000 + minute) + wrong
+        assert after["s1/air.pm25", t] == 2_000 + minute  # has no partner in this recording
+
+
 def test_transport_faults_change_the_order_and_lose_readings(tmp_path: Path) -> None:
     events = "  - {kind: out-of-order, target: town, at: day 1 00:30, for: 60 min}\n"
     events += "  - {kind: feed-down, target: country, at: day 1 01:00, for: 10 min}\n"
@@ -96,6 +131,10 @@ def test_transport_faults_change_the_order_and_lose_readings(tmp_path: Path) -> 
         ("  - {kind: late, target: s1, at: day 1 00:30, for: 5 min}\n", "faults.yaml:2: target s1: no such area"),
         ("  - {kind: counter-reset, target: s1, at: day 1 00:30, for: 5 min}\n",
          "faults.yaml:2: target s1: measures nothing that counter-reset could change"),
+        ("  - {kind: swapped-channels, target: s1, at: day 1 00:30, for: 5 min}\n",
+         "faults.yaml:2: target s1: measures nothing that swapped-channels could change"),
+        ("  - {kind: clock-skew, target: s1/air.no2, at: day 1 00:30, for: 5 min}\n",
+         "faults.yaml:2: target s1/air.no2: no such sensor was recorded"),
         ("  - {kind: stuck, target: s1, at: day 9 00:30, for: 5 min}\n",
          "faults.yaml:2: at 2026-03-10T00:30:00Z: nothing was recorded in this time"),
         ("  - {kind: silent, target: s1, at: day 1 00:30, for: 5 min}\n"

@@ -173,6 +173,56 @@ EVENT = "  - {{kind: {}, target: {}, at: day 3 17:05, for: 35 min}}\n"
             HEAD + "events:\n" + EVENT.format("late", "priory") + EVENT.format("feed-down", "priory"),
             ["6: kind feed-down: late and feed-down exclude each other"],
         ),
+        (
+            HEAD + "events:\n" + EVENT.format("fog", "ring-north") + EVENT.format("fog", "town"),
+            ["6: kind fog: fog is already there at the same time: ring-north (line 5)"],
+        ),
+        (
+            HEAD + "events:\n" + EVENT.format("burst-main", "loop-010") + EVENT.format("crash", "loop-010"),
+            ["6: kind crash: burst-main and crash exclude each other at the same time: loop-010 (line 5)"],
+        ),
+        (
+            HEAD + "events:\n" + EVENT.format("counter-swap", "meter-003") + EVENT.format("counter-reset", "meter-003"),
+            ["6: kind counter-reset: counter-swap and counter-reset exclude each other"],
+        ),
+        # Odd input.
+        ("\n\n# nothing\n", ["1: file: is empty"]),
+        (HEAD + "---\n" + HEAD, ["4: YAML: but found another document"]),
+        (HEAD + "events: [\x07]\n", ["4: YAML character 0x0007: not allowed in YAML"]),
+        (HEAD + "events: " + "[" * 3_000 + "\n", ["1: YAML: nested too deeply"]),
+        (HEAD + "<<: *base\n", ["4: YAML: found undefined alias 'base'"]),
+        (HEAD + "days: &d 4\n", ["4: days: stands twice"]),
+        (HEAD.replace("4", "nan"), ["3: days nan: must be a number"]),
+        (HEAD.replace("4", "1e999"), ["3: days 1e999: must be a number"]),
+        (HEAD.replace("4", "9" * 400), ["3: days 999"]),
+        (HEAD.replace("4", "'4'"), ["3: days 4: must be a number"]),
+        (HEAD.replace("4", "[4]"), ["3: days (a list): must be a number"]),
+        (HEAD.replace("A test", "{a: b}"), ["1: title (a mapping): must be words"]),
+        (HEAD.replace("A test", "~"), ["1: title ~: must be words"]),
+        (HEAD + "seed: 99999999999999\n", ["4: seed 99999999999999: must be a whole number from 0 to "]),
+        (HEAD + "seed: -1\n", ["4: seed -1: must be a whole number from 0 to "]),
+        (HEAD + "start: 9999-12-31T00:00:00Z\n", ["4: start 9999-12-31T00:00:00Z: must be a time of the years 2000"]),
+        (HEAD + "start: 2026-02-30T00:00:00Z\n", ["4: start 2026-02-30T00:00:00Z: "]),
+        (
+            HEAD + "events:\n  - {kind: crash, target: [loop-010], at: day 3 17:05, for: 999999999 d}\n",
+            ["5: for 999999999 d: must be at most 400 d", "5: target (a list): must be words"],
+        ),
+        (
+            HEAD + "events:\n  - {kind: [crash], target: loop-010, at: day 99999 17:05, for: \u0663\u0665 min}\n",
+            ["5: at day 99999 17:05: must be a time", "5: for \u0663\u0665 min: must be a duration",
+             "5: kind (not a word): unknown"],
+        ),
+        (HEAD + "events: [crash, 3, null]\n", [f"4: events[{k}] " for k in range(3)]),
+        (HEAD + "events: &e [*e]\n", ["4: events[0] (a list): must be a mapping"]),
+        (
+            HEAD + "events:\n  - &a {kind: crash}\n" + "  - *a\n" * 5_000,
+            ["5: events: has 5001 elements: at most 5000"],
+        ),
+        (HEAD + "mix: {from: day 9 00:00, per_day: {crash: 1}}\n", ["4: mix.from 2026-03-10T00:00:00Z: is not within"]),
+        (
+            HEAD.replace("4", "400") + "mix:\n  from: day 1 00:00\n  per_day: {crash: 50, stuck: 50}\n",
+            ["5: mix.per_day: would draw 40000 things: at most 20000"],
+        ),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_line_by_line(text: str, said: list[str], tmp_path: Path) -> None:
@@ -220,12 +270,54 @@ def test_a_mix_is_drawn_by_the_seed_and_keeps_its_rates() -> None:
         assert all(a[1] < b[0] for a, b in pairwise(ordered))
 
 
+def test_a_file_that_is_no_text_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(HEAD.encode() + b"size: \xff\n")
+    with pytest.raises(BadFile, match=r"^mine.yaml:4: file: is not UTF-8: byte 47$"):
+        read(path, "mine.yaml")
+    path.write_bytes(b"# " + b"x" * (1 << 20))
+    with pytest.raises(Misconfigured, match=r"^mine.yaml is longer than 1 MiB$"):
+        read(path, "mine.yaml")
+    with pytest.raises(Misconfigured, match=r"cannot be read: Is a directory$"):
+        read(tmp_path, "mine")
+
+
+@pytest.mark.parametrize("name", ["faults", "events"])
+def test_a_fault_file_and_its_schema(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "faults.yaml"
+    path.write_text(f"{name}:\n" + EVENT.format("stuck", "s1"))
+    assert [step.kind for step in read_faults(path)] == ["stuck"]
+    published = schema()
+    holds = jsonschema.Draft202012Validator({**published["$defs"]["faults"], "$defs": published["$defs"]})
+    fault = {"kind": "stuck", "target": "s1", "at": "day 3 17:05", "for": "35 min"}
+    assert list(holds.iter_errors({name: [fault]})) == []
+    for wrong in ({}, {"faults": [fault], "events": [fault]}, {name: [{**fault, "kind": "crash"}]}, {name: [{}]}):
+        assert list(holds.iter_errors(wrong)), wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("title: nothing\n", ":1: faults: is missing"),
+        ("faults: []\nevents: []\n", ":1: faults: give either faults or events"),
+        ("faults: 3\n", ":1: faults 3: must be a list"),
+    ],
+)
+def test_a_fault_file_has_one_list(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "faults.yaml").write_text(text)
+    with pytest.raises(BadFile) as error:
+        read_faults(tmp_path / "faults.yaml")
+    assert [said in line for line in error.value.lines] == [True]
+
+
 def test_a_fault_file_takes_no_event_of_the_town(tmp_path: Path) -> None:
     path = tmp_path / "faults.yaml"
     path.write_text("events:\n" + EVENT.format("stuck", "s1") + EVENT.format("crash", "s1") + "days: 3\n")
     with pytest.raises(BadFile) as error:
         read_faults(path)
-    assert [line.split(":", 1)[1] for line in error.value.lines] == [
-        "3: kind crash: happens in the town: only faults of sensors and of transport can be put onto a recording",
-        "4: days: unknown key of faults; there are title, events",
-    ]
+    first, second = (line.split(":", 1)[1] for line in error.value.lines)
+    assert first.startswith(
+        "3: kind crash: happens in the town: only faults of sensors and of transport can be put onto a"
+    )
+    assert first.endswith("feed-down, corrupt")
+    assert second == "4: days: unknown key of faults; there are title, faults, events"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from domain.times import DAY_MS, HOUR_MS, MINUTE_MS
-from simulator.scoreboard import EXPLAINED, FALSE, UNVERIFIED, Said, judge, matches, outcomes
+from simulator.kinds import KINDS
+from simulator.scoreboard import EXPLAINED, FALSE, TOLERANCES, UNVERIFIED, Said, judge, matches, outcomes
 from simulator.scoreboard_figures import Score, Span, by_domain, by_kind, flood_ms, happened, on_roads, score
 from simulator.truth import Truth
 
@@ -126,6 +127,14 @@ def test_random_alerts_score_low(seed: int) -> None:
 )  # fmt: skip
 def test_tolerances(onset: float, raised: float, series: str, yes: bool) -> None:
     assert matches(CRASH, said(1, "anomaly", onset, raised, series)) is yes
+
+
+def test_tolerances_are_of_kinds_that_there_are() -> None:
+    assert set(TOLERANCES) <= set(KINDS)
+    dust = label("world", "construction-dust", 100, 120, "s1/air.pm10")
+    assert matches(dust, said(1, "anomaly", 91, 101, "s1/air.pm10"))
+    assert matches(dust, said(2, "anomaly", 149, 150, "s1/air.pm10"))
+    assert not matches(dust, said(3, "anomaly", 151, 152, "s1/air.pm10"))
 
 
 def test_an_alert_without_series_is_judged_by_its_area() -> None:
