@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import Misconfigured, Rejected
-from domain.readings import Floats, Ints
+from domain.readings import Floats, Ints, Rows
 from models.contract import Payload
 
 SLOTS: Final = 1_152  # of the ring of a row: eight days of 10 minutes, or 48 days of hours
@@ -29,6 +29,7 @@ LONG: Final = slice(22 + 2 * KINDS, 22 + 3 * KINDS)  # … long mean …
 SQUARE: Final = slice(22 + 3 * KINDS, 22 + 4 * KINDS)  # … and variance
 LINES: Final = 22 + 4 * KINDS
 
+_SCALE_EVERY: Final = 256.0  # slots
 VALUE_AT, MEAN_AT, HOUR_AT = range(3)  # what the ring keeps of a slot: value, mean of hours, mean of the last hour
 
 
@@ -122,6 +123,21 @@ class NoveltyState:
                 passed = np.arange(int(max(old + 1, new - SLOTS)), int(new)) % SLOTS
                 held = self.ring[:, row, int(old) % SLOTS] if fill else np.full(3, np.nan, np.float32)
                 self.ring[:, row, passed] = held[:, None]
+
+    def rescale(self, rows: Ints | Rows) -> None:
+        """Middle and 5–95 % range of the rings of those rows for which it is time: at 8, 16, 32, … slots, then now
+        and then."""
+        line = self.line
+        row = rows[line[KEPT, rows] >= line[NEXT_SCALE, rows]]
+        if not len(row):
+            return
+        values = self.ring[VALUE_AT, row]
+        low, middle, high = np.nanquantile(values.astype(np.float64), [0.05, 0.5, 0.95], axis=1)
+        whole = np.nanmax(values, axis=1) - np.nanmin(values, axis=1)
+        least = 1e-6 * np.maximum(np.abs(middle + line[ORIGIN, row]), 1e-3)
+        line[SCALE, row] = np.maximum(np.maximum(high - low, 0.05 * whole), least)
+        line[MIDDLE, row] = middle
+        line[NEXT_SCALE, row] = line[KEPT, row] + np.minimum(line[KEPT, row], _SCALE_EVERY)
 
     def snapshot(self) -> Payload:
         return {"line": self.line.copy(), "ring": self.ring.copy()}
