@@ -14,9 +14,10 @@ A series that reports more often than every four minutes or so is judged by expe
 thousands of values, of which some are new every day: on a simulated town at one reading a minute novelty raised
 thirteen findings per sensor-week, and cost five times as much.
 
-Evidence is the mean of the channels; what it takes grows with the logarithm of the time looked at, and with every
-finding for a week (a series that cries often must cry louder). A step, level or restlessness that is far out in its own
-tail is a finding alone. All parameters are durations, or decades of probability. State is bounded: some 16 kB a series.
+Evidence is the mean of the channels; what it takes grows with the logarithm of the time looked at, with every finding
+for two days (a series that cries often must cry louder), and the less of the series than four days has been seen. A
+step, level or restlessness that is far out in its own tail is a finding alone. All parameters are durations, or decades
+of probability. State is bounded: some 16 kB a series.
 """
 
 import math
@@ -109,7 +110,8 @@ class NoveltyDetector:
             best = np.fmax(_together(seen.found, self._p), np.log10(seen.said.one_in))
             one_in = np.where(np.isfinite(score), 10.0 ** np.minimum(best, 12.0), np.nan)
         warm = np.isfinite(score)
-        channels = {name: np.where(warm, np.nan_to_num(seen.found[k]), 0.0) for k, name in enumerate(CHANNELS)}
+        shown = np.where(warm & np.isfinite(seen.found), seen.found, 0.0)
+        channels = dict(zip(CHANNELS, shown, strict=False))
         said = seen.said
         return Scores(score, said.expected, said.lower, said.upper, one_in, {**said.channels, **channels})
 
@@ -135,7 +137,8 @@ class NoveltyDetector:
     def verdict(self, readings: Judged, seen: "Looked") -> Floats:
         """``float64[n]``: the score; learns the episodes."""
         over = self._over(_together(seen.found, self._p), _decades_over(seen.said.score), seen.age, seen.spacing)
-        return self._judge(readings, over, seen.spacing, readings.flag != Flag.FAIL)
+        score = self._judge(readings, over, seen.spacing, readings.flag != Flag.FAIL)
+        return np.where(seen.spacing < FAST_S, seen.said.score, score)
 
     def _walk(
         self, readings: Judged, run: range, plain: Truths, learnable: Truths, z: Floats, age: Floats, spacing: Floats
@@ -200,13 +203,13 @@ class NoveltyDetector:
         return np.where(counts, np.where(usable, rate, np.nan_to_num(old[RATE])), raw), raw
 
     def _over(self, mean: Floats, alone: Floats, age: Floats, spacing: Floats) -> Floats:
-        """Decades of evidence over what a finding takes; NaN while warming up."""
+        """Decades of evidence over what a finding takes; NaN while warming up, and for fast series."""
         p = self._p
         looked = np.log10(np.maximum(age, p.young_s) / p.reference_s)
         looked += np.log10(_OFTEN_S / np.minimum(spacing, _OFTEN_S))  # more readings, more that is strange by chance
-        over = np.fmax(mean - p.history_power * looked - p.threshold, alone - p.step_decades)
-        over = np.where(spacing < FAST_S, alone, over)
-        return np.where(age >= p.warm_up_s, over, np.nan)
+        young = p.young_power * np.maximum(np.log10(p.young_s / np.maximum(age, 1.0)), 0.0)
+        over = np.fmax(mean - p.history_power * looked - young - p.threshold, alone - p.step_decades)
+        return np.where((age >= p.warm_up_s) & (spacing >= FAST_S), over, np.nan)
 
     def _judge(self, readings: Judged, over: Floats, spacing: Floats, learnable: Truths) -> Floats:
         """The score: 0.5 is what a finding takes; within an episode what it takes to go on."""

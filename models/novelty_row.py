@@ -164,7 +164,7 @@ class NoveltyRow:
         """As :meth:`models.novelty_step.Turn.deviations`, reading by reading and channel by channel."""
         line, p = self._line, self._p
         count, short, mean, square = line[COUNT], line[SHORT], line[LONG], line[SQUARE]
-        least = p.floor * max(line[SCALE], 0.0)
+        least, clip = p.floor * max(line[SCALE], 0.0), p.clip
         out = []
         for k, distances in enumerate(found):
             self._records(distances, went.y[k])
@@ -175,18 +175,21 @@ class NoveltyRow:
             for c, here in enumerate(distances):
                 if not isfinite(here):
                     continue
-                deviation = max(sqrt(square[c]), least) + 1e-12
-                now = short[c] + share * (here - short[c]) if count[c] > 0 else here
-                learned = here
-                if count[c] >= LEARNED:
-                    z[c] = (now - mean[c]) / deviation
-                    learned = min(here, mean[c] + p.clip * deviation)
-                count[c] += 1
-                gain = 1 / min(count[c], most)
-                step = learned - mean[c]
+                seen, usual, variance = count[c], mean[c], square[c]
+                now = short[c] + share * (here - short[c]) if seen > 0 else here
+                step = here - usual
+                if seen >= LEARNED:
+                    deviation = sqrt(variance)
+                    deviation = (deviation if deviation > least else least) + 1e-12
+                    z[c] = (now - usual) / deviation
+                    reach = usual + clip * deviation
+                    if here > reach:
+                        step = reach - usual
+                count[c] = seen = seen + 1
+                gain = 1 / (seen if seen < most else most)
                 short[c] = now
-                mean[c] += gain * step
-                square[c] = (1 - gain) * (square[c] + gain * step * step)
+                mean[c] = usual + gain * step
+                square[c] = (1 - gain) * (variance + gain * step * step)
             out.append(z)
         line[COUNT], line[SHORT], line[LONG], line[SQUARE] = count, short, mean, square
         return out
@@ -213,7 +216,7 @@ class NoveltyRow:
 
 
 def _nearest(past: NDArray[np.float32], grid: Grid, went: Stretch, scale: float, day_weight: float) -> Floats:
-    """``float64[5, n]``: distances of the first five channels; the past of a reading ends ``NEWEST`` slots before it."""
+    """``float64[5, n]``: distances of the first five channels to the past, which ends ``NEWEST`` slots before a reading."""
     y, mean, hour = np.array([went.y, went.mean, went.hour], np.float32)[:, :, None]
     ahead = np.array(went.ahead)
     values, means, hours = past

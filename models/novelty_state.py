@@ -42,7 +42,8 @@ class NoveltyParameters:
         history_power: decades that each ten times longer history adds to it: who looks longer sees more by chance.
         reference_s: see ``history_power``.
         evidence_max: of one channel.
-        young_s: a shorter history counts as this long.
+        young_s: a history shorter than this takes more, not less: nearly all is new, and no deviation is known well …
+        young_power: … by so many decades for each time that it is ten times shorter.
         warm_up_s: not scored before.
         mean_s: span of the mean of the last hours. hour_s: span of the mean of the last hour.
         short_s: span of the short mean of a distance, at least ``short_intervals`` sampling intervals.
@@ -62,7 +63,8 @@ class NoveltyParameters:
     history_power: float = 0.7
     reference_s: float = 900_000.0
     evidence_max: float = 6.0
-    young_s: float = 3 * 86_400.0
+    young_s: float = 4 * 86_400.0
+    young_power: float = 0.7
     warm_up_s: float = 86_400.0
     mean_s: float = 10_800.0
     hour_s: float = 3_600.0
@@ -73,7 +75,7 @@ class NoveltyParameters:
     clip: float = 12.0
     day_weight: float = 4.0
     days: int = 7
-    rest_s: float = 10_800.0
+    rest_s: float = 5 * 3_600.0
     fatigue: float = 0.45
     fatigue_s: float = 2 * 86_400.0
     agreement: float = 0.7

@@ -1,4 +1,4 @@
-"""The default detector: what is usual for this series at this time of day, and how far it may stray.
+"""What is usual for this series at this time of day, and how far it may stray.
 
 Per series an expected value is kept as ``level + daily profile + weekday or weekend profile + ρ · last residual``, all
 learned online with clipped (robust) updates, the scale of the innovation per hour of day. Three statistics are judged

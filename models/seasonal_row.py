@@ -86,8 +86,9 @@ class SeasonalRow:
         weight = [weights.item(k) for k in bins]
         s0, s1, s2, s3 = share
         usual = line[LEVEL] + (((parts[0] * s0 + parts[1] * s1) + parts[2] * s2) + parts[3] * s3)
-        rho = float(np.power(min(max(line[COV] / max(line[VAR], 1e-300), 0.0), 0.999), gap))
-        carried = rho * line[R]
+        cov, var = line[COV], line[VAR]
+        alike = cov / (var if var > 1e-300 else 1e-300) if cov > 0.0 else 0.0
+        carried = float(np.power(alike if alike < 0.999 else 0.999, gap)) * line[R]
         expected = usual + carried
         innovation, residual = x - expected, x - usual
 
@@ -160,9 +161,10 @@ class SeasonalRow:
               s3 / (w3 + s3 + SHRINK_KIND * per_hour) * rest)  # fmt: skip
         most = self._p.profile_days * per_hour
         profile, weights = self._state.profile, self._state.weight
-        for k, place in enumerate(bins):
-            profile[place] = parts[k] + by[k]
-            weights[place] = min(weight[k] + share[k], most)
+        for place, part, more, had, got in zip(bins, parts, by, weight, share, strict=True):
+            profile[place] = part + more
+            visits = had + got
+            weights[place] = visits if visits < most else most
 
     def _learn_tails(
         self, stat: tuple[float, ...], quantile: list[float], count: float, level: float, noise: float
