@@ -84,7 +84,7 @@ class NoveltyDetector:
     """One object serves all series of an area; see the module for the model."""
 
     kind: ClassVar[str] = "novelty"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"  # 2: rings of slow series only
 
     def __init__(self, parameters: NoveltyParameters | None = None) -> None:
         self._p = parameters or NoveltyParameters()

@@ -154,7 +154,7 @@ class NoveltyRow:
         """``float32[3, SLOTS + slots ahead]``: the ring of the row in the order of time, up to its slot now."""
         ahead = int(self._line[SLOT]) - first
         past = np.empty((3, SLOTS + ahead), np.float32)
-        ring, cut = self._state.ring[:, self._row], (first + 1) % SLOTS
+        ring, cut = self._state.ring[:, self._state.seat[self._row]], (first + 1) % SLOTS
         past[:, : SLOTS - cut] = ring[:, cut:]
         past[:, SLOTS - cut : SLOTS] = ring[:, :cut]
         past[:, past.shape[1] - len(ends) :] = np.array(ends).T
@@ -208,7 +208,7 @@ class NoveltyRow:
     def _store(self, first: int, past: NDArray[np.float32]) -> None:
         line, row = self._line, self._row
         at = np.arange(first, int(line[SLOT]) + 1) % SLOTS
-        self._state.ring[:, row, at] = past[:, SLOTS - 1 :]
+        self._state.ring[:, self._state.seat[row], at] = past[:, SLOTS - 1 :]
         self._state.line[:, row] = line
         if line[KEPT] >= line[NEXT_SCALE]:
             self._state.rescale(np.array([row]))
@@ -216,7 +216,7 @@ class NoveltyRow:
 
 
 def _nearest(past: NDArray[np.float32], grid: Grid, went: Stretch, scale: float, day_weight: float) -> Floats:
-    """``float64[5, n]``: distances of the first five channels to the past, which ends ``NEWEST`` slots before a reading."""
+    """``float64[5, n]``: how far the readings are from their past in the first five channels."""
     y, mean, hour = np.array([went.y, went.mean, went.hour], np.float32)[:, :, None]
     ahead = np.array(went.ahead)
     values, means, hours = past

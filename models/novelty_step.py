@@ -158,28 +158,27 @@ class Turn:
         new[HIGHEST], new[LOWEST] = np.fmax(old[HIGHEST], self.y), np.fmin(old[LOWEST], self.y)
 
     def _of(self, grid: Grid, which: NDArray[np.intp]) -> Floats:
-        row, at = self.row[which], self.slot[which].astype(np.int64)
+        seat, at = self.state.seat[self.row[which]], self.slot[which].astype(np.int64)
         ring = self.state.ring
         y = self.y[which].astype(np.float32)
         mean, hour = (self.new[line, which].astype(np.float32) for line in (MEAN, HOUR))
-        all_rows = len(row) == ring.shape[1]
-        one = len(row) == 1
-        past = ring if all_rows else ring[:, row[0] : row[0] + 1] if one else ring[:, row]
+        in_line = bool((np.diff(seat) == 1).all())  # a view will do
+        past = ring[:, seat[0] : seat[-1] + 1] if in_line else ring[:, seat]
         value = np.abs(past[VALUE_AT] - y[:, None])
         newest = (at[:, None] - np.arange(NEWEST)) % SLOTS
-        value[np.arange(len(row))[:, None], newest] = np.nan
+        value[np.arange(len(seat))[:, None], newest] = np.nan
         recent = np.abs(past[MEAN_AT] - mean[:, None])
         recent += value
         scale = self.old[SCALE, which].astype(np.float32)
         here = ring[HOUR_AT]
-        same = here[row[:, None], (at[:, None] - grid.same) % SLOTS] - hour[:, None]
+        same = here[seat[:, None], (at[:, None] - grid.same) % SLOTS] - hour[:, None]
         weighted = (self.p.day_weight * scale)[:, None] * grid.apart
         at_hour = np.abs(same) + weighted
-        then = here[row[:, None, None], (at[:, None, None] - grid.pattern) % SLOTS]
-        now = here[row[:, None], (at[:, None] - grid.now) % SLOTS]
+        then = here[seat[:, None, None], (at[:, None, None] - grid.pattern) % SLOTS]
+        now = here[seat[:, None], (at[:, None] - grid.now) % SLOTS]
         now[:, 0] = hour
         unlike = np.abs(then - now[:, None, :]).mean(axis=2)
-        at_time = np.abs(ring[VALUE_AT][row[:, None], (at[:, None] - grid.same) % SLOTS] - y[:, None]) + weighted
+        at_time = np.abs(ring[VALUE_AT][seat[:, None], (at[:, None] - grid.same) % SLOTS] - y[:, None]) + weighted
         nearest = [np.fmin.reduce(columns, axis=1) for columns in (value, recent, unlike, at_hour, at_time)]
         return np.stack(nearest).astype(np.float64)
 
@@ -219,6 +218,7 @@ class Turn:
         grids = np.array(GRIDS_S)
         at = np.minimum(np.searchsorted(grids, 0.95 * self.spacing[chosen]), len(grids) - 1)
         self.new[GRID, chosen] = grids[at]
+        self.state.seat_rows(self.row[chosen])
         self.slot[chosen] = np.floor(self.t[chosen] / grids[at])
 
     def _keep(self, which: NDArray[np.intp]) -> None:
@@ -231,6 +231,6 @@ class Turn:
         at = slot.astype(np.int64) % SLOTS
         new = moved | np.isnan(self.old[SLOT, which])
         kept = np.stack([self.y[which], self.new[MEAN, which], self.new[HOUR, which]])
-        self.state.ring[:, row, at] = kept
+        self.state.ring[:, self.state.seat[row], at] = kept
         self.new[SLOT, which] = slot
         self.new[KEPT, which] += new
