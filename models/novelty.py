@@ -14,9 +14,10 @@ A series that reports more often than every four minutes or so is judged by expe
 thousands of values, of which some are new every day: on a simulated town at one reading a minute novelty raised
 thirteen findings per sensor-week, and cost five times as much.
 
-Evidence is the mean of the channels; what it takes grows with the logarithm of the time looked at, and with every
-finding for a week (a series that cries often must cry louder). A step, level or restlessness that is far out in its own
-tail is a finding alone. All parameters are durations, or decades of probability. State is bounded: some 16 kB a series.
+Evidence is the mean of the channels; what it takes grows with the logarithm of the time looked at, with every finding
+for two days (a series that cries often must cry louder), and the less of the series than four days has been seen. A
+step, level or restlessness that is far out in its own tail is a finding alone. All parameters are durations, or decades
+of probability. State is bounded: some 16 kB a series.
 """
 
 import math
@@ -31,6 +32,7 @@ from domain.flags import Flag
 from domain.readings import Floats, Ints
 from domain.scores import Judged, Scores
 from models.contract import Payload
+from models.novelty_row import STRETCH_MAX, NoveltyRow
 from models.novelty_state import (
     CHANNELS,
     FATIGUE,
@@ -48,17 +50,18 @@ from models.novelty_state import (
     T,
     X,
 )
-from models.novelty_step import Grid, Turn, tail_evidence
-from models.rounds import rounds
+from models.novelty_step import FAST_S, Grids, Turn, tail_evidence
+from models.rounds import narrow, rounds
 from models.seasonal import SeasonalDetector
 from models.series_spec import SeriesSpec
 
 _HOLD_S: Final = 1_700.0  # an episode goes on without being new: less than its rest (models.episodes)
 _HOLD_INTERVALS: Final = 4.5
 _OFTEN_S: Final = 300.0  # a series that reports more often is looked at more often
-_FAST_S: Final = 240.0  # and below this only its expectation counts
 _QUIET_MAX: Final = 0.499
 _WEIGHTS: Final = np.array([*WEIGHTS, LEVEL_WEIGHT])[:, None]
+
+Truths = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class NoveltyDetector:
     """One object serves all series of an area; see the module for the model."""
 
     kind: ClassVar[str] = "novelty"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"  # 2: rings of slow series only
 
     def __init__(self, parameters: NoveltyParameters | None = None) -> None:
         self._p = parameters or NoveltyParameters()
@@ -89,7 +92,7 @@ class NoveltyDetector:
         self._state = NoveltyState()
         self._seasonal = SeasonalDetector()
         self._cumulative = np.empty(0, dtype=bool)
-        self._grids: dict[float, Grid] = {}  # worked out from the parameters alone: no state
+        self._grids = Grids(self._p.days)  # worked out from the parameters alone: no state
 
     def ensure(self, specs: Sequence[SeriesSpec]) -> None:
         new = specs[len(self._cumulative) :]
@@ -107,7 +110,8 @@ class NoveltyDetector:
             best = np.fmax(_together(seen.found, self._p), np.log10(seen.said.one_in))
             one_in = np.where(np.isfinite(score), 10.0 ** np.minimum(best, 12.0), np.nan)
         warm = np.isfinite(score)
-        channels = {name: np.where(warm, np.nan_to_num(seen.found[k]), 0.0) for k, name in enumerate(CHANNELS)}
+        shown = np.where(warm & np.isfinite(seen.found), seen.found, 0.0)
+        channels = dict(zip(CHANNELS, shown, strict=False))
         said = seen.said
         return Scores(score, said.expected, said.lower, said.upper, one_in, {**said.channels, **channels})
 
@@ -116,30 +120,60 @@ class NoveltyDetector:
         n = len(readings)
         said = self._seasonal.observe(readings)
         z, age, spacing = np.full((len(CHANNELS), n), np.nan), np.full(n, np.nan), np.full(n, np.nan)
-        whole = np.arange(n)
-        finite, learnable = np.isfinite(readings.x), readings.flag != Flag.FAIL
+        learnable = readings.flag != Flag.FAIL
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for turn in rounds(readings.row):
-                at = whole[turn]
-                if not finite[at].all():
-                    at = at[finite[at]]
-                fast = self._state.line[INTERVAL, readings.row[at]] < _FAST_S
-                if fast.any():
-                    self._pass(readings, at[fast], age, spacing)
-                    at = at[~fast]
-                if len(at):
-                    self._turn(readings, at, learnable, z, age, spacing)
+            runs = narrow(readings.row)
+            if runs is None:
+                whole = np.arange(n)
+                for turn in rounds(readings.row):
+                    self._round(readings, whole[turn], learnable, z, age, spacing)
+            else:
+                plain = learnable & np.isfinite(readings.x) & ~self._cumulative[readings.row]
+                for run in runs:
+                    self._walk(readings, run, plain, learnable, z, age, spacing)
             level = np.where(np.isfinite(said.score), said.channels["level"], np.nan)
             return Looked(np.vstack([tail_evidence(z), level]), age, spacing, said)
 
     def verdict(self, readings: Judged, seen: "Looked") -> Floats:
         """``float64[n]``: the score; learns the episodes."""
         over = self._over(_together(seen.found, self._p), _decades_over(seen.said.score), seen.age, seen.spacing)
-        return self._judge(readings, over, seen.spacing, readings.flag != Flag.FAIL)
+        score = self._judge(readings, over, seen.spacing, readings.flag != Flag.FAIL)
+        return np.where(seen.spacing < FAST_S, seen.said.score, score)
 
-    def _turn(
-        self, readings: Judged, at: Ints, learnable: NDArray[np.bool_], z: Floats, age: Floats, spacing: Floats
+    def _walk(
+        self, readings: Judged, run: range, plain: Truths, learnable: Truths, z: Floats, age: Floats, spacing: Floats
     ) -> None:
+        """One row, its readings one after the other: in stretches where they can be, else as rounds of one."""
+        row, whole = int(readings.row[run.start]), slice(run.start, run.stop)
+        t, x = (readings.t[whole] / 1_000).tolist(), readings.x[whole].tolist()
+        serves, k, now = plain[whole].tolist(), 0, NoveltyRow(self._state, self._p, row)
+        while k < len(t):
+            stop = k
+            while stop < min(len(t), k + STRETCH_MAX) and serves[stop]:
+                stop += 1
+            taken = 0
+            if now.serves and stop > k:
+                found, ages, spacings = now.take(t[k:stop], x[k:stop], self._grids[now.grid_s])
+                taken = len(ages)
+                here = slice(run.start + k, run.start + k + taken)
+                z[:, here], age[here], spacing[here] = found, ages, spacings
+            if not taken:
+                taken = 1
+                self._round(readings, np.array([run.start + k]), learnable, z, age, spacing)
+                now = NoveltyRow(self._state, self._p, row)
+            k += taken
+
+    def _round(self, readings: Judged, at: Ints, learnable: Truths, z: Floats, age: Floats, spacing: Floats) -> None:
+        """One reading of each of some rows."""
+        at = at[np.isfinite(readings.x[at])]
+        fast = self._state.line[INTERVAL, readings.row[at]] < FAST_S
+        if fast.any():
+            self._pass(readings, at[fast], age, spacing)
+            at = at[~fast]
+        if len(at):
+            self._turn(readings, at, learnable, z, age, spacing)
+
+    def _turn(self, readings: Judged, at: Ints, learnable: Truths, z: Floats, age: Floats, spacing: Floats) -> None:
         """One reading of each of some rows: into the columns ``z``, ``age`` and ``spacing``; then learn it."""
         row, t = readings.row[at], readings.t[at] / 1_000
         y, raw = self._rates(row, t, readings.x[at])
@@ -169,15 +203,15 @@ class NoveltyDetector:
         return np.where(counts, np.where(usable, rate, np.nan_to_num(old[RATE])), raw), raw
 
     def _over(self, mean: Floats, alone: Floats, age: Floats, spacing: Floats) -> Floats:
-        """Decades of evidence over what a finding takes; NaN while warming up."""
+        """Decades of evidence over what a finding takes; NaN while warming up, and for fast series."""
         p = self._p
         looked = np.log10(np.maximum(age, p.young_s) / p.reference_s)
         looked += np.log10(_OFTEN_S / np.minimum(spacing, _OFTEN_S))  # more readings, more that is strange by chance
-        over = np.fmax(mean - p.history_power * looked - p.threshold, alone - p.step_decades)
-        over = np.where(spacing < _FAST_S, alone, over)
-        return np.where(age >= p.warm_up_s, over, np.nan)
+        young = p.young_power * np.maximum(np.log10(p.young_s / np.maximum(age, 1.0)), 0.0)
+        over = np.fmax(mean - p.history_power * looked - young - p.threshold, alone - p.step_decades)
+        return np.where((age >= p.warm_up_s) & (spacing >= FAST_S), over, np.nan)
 
-    def _judge(self, readings: Judged, over: Floats, spacing: Floats, learnable: NDArray[np.bool_]) -> Floats:
+    def _judge(self, readings: Judged, over: Floats, spacing: Floats, learnable: Truths) -> Floats:
         """The score: 0.5 is what a finding takes; within an episode what it takes to go on."""
         p, line = self._p, self._state.line
         loud = np.zeros(len(over), dtype=bool)

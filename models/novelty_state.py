@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import Misconfigured, Rejected
-from domain.readings import Floats, Ints
+from domain.readings import Floats, Ints, Rows
 from models.contract import Payload
 
 SLOTS: Final = 1_152  # of the ring of a row: eight days of 10 minutes, or 48 days of hours
@@ -29,6 +29,8 @@ LONG: Final = slice(22 + 2 * KINDS, 22 + 3 * KINDS)  # … long mean …
 SQUARE: Final = slice(22 + 3 * KINDS, 22 + 4 * KINDS)  # … and variance
 LINES: Final = 22 + 4 * KINDS
 
+_SCALE_EVERY: Final = 256.0  # slots
+_NO_SEAT: Final = -1
 VALUE_AT, MEAN_AT, HOUR_AT = range(3)  # what the ring keeps of a slot: value, mean of hours, mean of the last hour
 
 
@@ -41,7 +43,8 @@ class NoveltyParameters:
         history_power: decades that each ten times longer history adds to it: who looks longer sees more by chance.
         reference_s: see ``history_power``.
         evidence_max: of one channel.
-        young_s: a shorter history counts as this long.
+        young_s: a history shorter than this takes more, not less: nearly all is new, and no deviation is known well …
+        young_power: … by so many decades for each time that it is ten times shorter.
         warm_up_s: not scored before.
         mean_s: span of the mean of the last hours. hour_s: span of the mean of the last hour.
         short_s: span of the short mean of a distance, at least ``short_intervals`` sampling intervals.
@@ -61,7 +64,8 @@ class NoveltyParameters:
     history_power: float = 0.7
     reference_s: float = 900_000.0
     evidence_max: float = 6.0
-    young_s: float = 3 * 86_400.0
+    young_s: float = 4 * 86_400.0
+    young_power: float = 0.7
     warm_up_s: float = 86_400.0
     mean_s: float = 10_800.0
     hour_s: float = 3_600.0
@@ -72,7 +76,7 @@ class NoveltyParameters:
     clip: float = 12.0
     day_weight: float = 4.0
     days: int = 7
-    rest_s: float = 10_800.0
+    rest_s: float = 5 * 3_600.0
     fatigue: float = 0.45
     fatigue_s: float = 2 * 86_400.0
     agreement: float = 0.7
@@ -94,12 +98,14 @@ class NoveltyState:
 
     Attributes:
         line: ``float64[LINES, rows]`` scalar state.
-        ring: ``float32[3, rows, SLOTS]`` what each slot of the grid of a row ended with, NaN where nothing is known.
+        seat: ``int64[rows]`` where the ring of a row is, −1 while it has none: a fast series never needs one.
+        ring: ``float32[3, seats, SLOTS]`` what each slot of the grid of a row ended with, NaN where nothing is known.
             Slots are numbered from 1970 modulo ``SLOTS``, so that a place in the ring has a fixed time of day.
     """
 
     def __init__(self) -> None:
         self.line: Floats = np.empty((LINES, 0))
+        self.seat: Ints = np.empty(0, np.int64)
         self.ring: NDArray[np.float32] = np.empty((3, 0, SLOTS), np.float32)
 
     def grow(self, rows: int) -> None:
@@ -112,23 +118,54 @@ class NoveltyState:
         fresh[[LAST_HIGH, LAST_SAID, FATIGUE_T]] = -np.inf
         fresh[NEXT_SCALE] = 8
         self.line = np.concatenate([self.line, fresh], axis=1)
-        self.ring = np.concatenate([self.ring, np.full((3, more, SLOTS), np.nan, np.float32)], axis=1)
+        self.seat = np.append(self.seat, np.full(more, _NO_SEAT))
+
+    def seat_rows(self, rows: Ints | Rows) -> None:
+        """Rings for rows that have none; room is made for twice as many, so that it is seldom made."""
+        taken = int((self.seat != _NO_SEAT).sum())
+        lacking = taken + len(rows) - self.ring.shape[1]
+        if lacking > 0:
+            more = np.full((3, lacking + taken, SLOTS), np.nan, np.float32)
+            self.ring = np.concatenate([self.ring, more], axis=1)
+        self.seat[rows] = np.arange(taken, taken + len(rows))
 
     def advance(self, rows: Ints, slots: Floats, filled: NDArray[np.bool_]) -> None:
         """Move rows to later slots; those passed over are empty, or hold what the one before did where ``filled``."""
         last = self.line[SLOT, rows]
-        for row, old, new, fill in zip(rows.tolist(), last.tolist(), slots.tolist(), filled.tolist(), strict=True):
+        for seat, old, new, fill in zip(
+            self.seat[rows].tolist(), last.tolist(), slots.tolist(), filled.tolist(), strict=True
+        ):
             if new - old > 1:
                 passed = np.arange(int(max(old + 1, new - SLOTS)), int(new)) % SLOTS
-                held = self.ring[:, row, int(old) % SLOTS] if fill else np.full(3, np.nan, np.float32)
-                self.ring[:, row, passed] = held[:, None]
+                held = self.ring[:, seat, int(old) % SLOTS] if fill else np.full(3, np.nan, np.float32)
+                self.ring[:, seat, passed] = held[:, None]
+
+    def rescale(self, rows: Ints | Rows) -> None:
+        """Middle and 5–95 % range of the rings of those rows for which it is time: at 8, 16, 32, … slots, then now
+        and then."""
+        line = self.line
+        row = rows[line[KEPT, rows] >= line[NEXT_SCALE, rows]]
+        if not len(row):
+            return
+        values = self.ring[VALUE_AT, self.seat[row]]
+        low, middle, high = np.nanquantile(values.astype(np.float64), [0.05, 0.5, 0.95], axis=1)
+        whole = np.nanmax(values, axis=1) - np.nanmin(values, axis=1)
+        least = 1e-6 * np.maximum(np.abs(middle + line[ORIGIN, row]), 1e-3)
+        line[SCALE, row] = np.maximum(np.maximum(high - low, 0.05 * whole), least)
+        line[MIDDLE, row] = middle
+        line[NEXT_SCALE, row] = line[KEPT, row] + np.minimum(line[KEPT, row], _SCALE_EVERY)
 
     def snapshot(self) -> Payload:
-        return {"line": self.line.copy(), "ring": self.ring.copy()}
+        taken = int((self.seat != _NO_SEAT).sum())
+        return {"line": self.line.copy(), "seat": self.seat.copy(), "ring": self.ring[:, :taken].copy()}
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         """Raises: Rejected: shapes that do not belong together."""
         line, ring = np.array(payload["line"], np.float64), np.array(payload["ring"], np.float32)
-        if line.ndim != 2 or line.shape[0] != LINES or ring.shape != (3, line.shape[1], SLOTS):
+        seat = np.array(payload["seat"], np.int64)
+        seats = np.sort(seat[seat != _NO_SEAT])
+        if line.ndim != 2 or line.shape[0] != LINES or len(seat) != line.shape[1]:
             raise Rejected("state", str(line.shape), "not a state of the novelty detector")
-        self.line, self.ring = line, ring
+        if ring.shape != (3, len(seats), SLOTS) or not np.array_equal(seats, np.arange(len(seats))):
+            raise Rejected("state", str(ring.shape), "not a state of the novelty detector")
+        self.line, self.seat, self.ring = line, seat, ring

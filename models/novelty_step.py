@@ -1,7 +1,7 @@
 """One round of the novelty detector: the novelty of one reading of each row, then learn it. Pure numpy on columns."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ from models.novelty_state import (
     MEAN,
     MEAN_AT,
     MIDDLE,
-    NEXT_SCALE,
     ORIGIN,
     RECORD,
     SCALE,
@@ -39,17 +38,17 @@ from models.novelty_state import (
     T,
 )
 
+FAST_S: Final = 240.0  # series that report more often are judged by their expectation alone
 NEWEST: Final = 3  # slots that are too recent to be called the past
-_EARLY: Final = 8  # readings until the sampling interval is known well enough to choose the grid
+EARLY: Final = 8  # readings until the sampling interval is known well enough to choose the grid
 _PATTERN: Final = 6  # hourly means that make a pattern
-_UNLIKE: Final = CHANNELS.index("pattern")
+UNLIKE: Final = CHANNELS.index("pattern")
 _RECORD: Final = CHANNELS.index("record")
 _RANGE: Final = CHANNELS.index("range")
 _NEAR: Final = 12  # slots to either side of the same time on an earlier day
-_LEARNED: Final = 40.0  # distances until a channel has a mean and a deviation
-_KEPT_MIN: Final = 8.0  # slots until there is a past to be compared with
-_SCALE_EVERY: Final = 256.0
-_FAR: Final = 1e3  # 5–95 % ranges from the middle: values beyond count as this
+LEARNED: Final = 40.0  # distances until a channel has a mean and a deviation
+KEPT_MIN: Final = 8.0  # slots until there is a past to be compared with
+FAR: Final = 1e3  # 5–95 % ranges from the middle: values beyond count as this
 _Q_SHIFT: Final = float(np.log10(np.sqrt(2 * np.pi) / 2))
 
 
@@ -88,11 +87,22 @@ class Grid:
         )
 
 
+class Grids(dict[float, Grid]):
+    """By the seconds of a slot; worked out when first asked for."""
+
+    def __init__(self, days: int) -> None:
+        self._days = days
+
+    def __missing__(self, grid_s: float) -> Grid:
+        made = self[grid_s] = Grid.of(grid_s, self._days)
+        return made
+
+
 class Turn:
     """One reading of each of some rows, and all that is worked out on the way; the methods go in their order."""
 
     def __init__(
-        self, state: NoveltyState, p: NoveltyParameters, grids: dict[float, Grid], row: Rows, t: Floats, y: Floats
+        self, state: NoveltyState, p: NoveltyParameters, grids: Grids, row: Rows, t: Floats, y: Floats
     ) -> None:
         """``t`` in seconds; ``y`` finite."""
         self.state, self.p, self.grids, self.row, self.t = state, p, grids, row, t
@@ -103,7 +113,7 @@ class Turn:
         self.origin = np.where(begun, old[ORIGIN], y)
         y = y - self.origin
         known = old[SCALE] > 0
-        reach = np.where(known, _FAR * old[SCALE], 1e30)
+        reach = np.where(known, FAR * old[SCALE], 1e30)
         middle = np.where(known, old[MIDDLE], 0.0)
         self.y = np.minimum(np.maximum(y, middle - reach), middle + reach)
 
@@ -112,7 +122,7 @@ class Turn:
         before = old[INTERVAL]
         settled = np.minimum(np.maximum(self.dt, 0.9 * before), 1.1 * before)
         early = np.fmin(before, np.where(begun, self.dt, np.nan))
-        self.interval = np.where(seen < _EARLY, early, settled)
+        self.interval = np.where(seen < EARLY, early, settled)
         self.spacing = np.where(self.interval > 1e-3, self.interval, 1.0)
         self.recent = np.minimum(self.dt, 3 * self.spacing)
 
@@ -130,20 +140,17 @@ class Turn:
     def distances(self) -> Floats:
         """``float64[channels, n]``: how far each reading is from the nearest of its past; NaN where there is none."""
         found = np.full((len(CHANNELS), len(self.y)), np.nan)
-        ready = self.old[KEPT] >= _KEPT_MIN
+        ready = self.old[KEPT] >= KEPT_MIN
         for grid_s in set(self.grid[ready].tolist()):
             which = np.flatnonzero(ready & (self.grid == grid_s))
-            grid = self.grids.get(grid_s)
-            if grid is None:
-                grid = self.grids[grid_s] = Grid.of(grid_s, self.p.days)
-            found[:5, which] = self._of(grid, which)
+            found[:5, which] = self._of(self.grids[grid_s], which)
         self._records(found, ready)
         return found
 
     def _records(self, found: Floats, ready: NDArray[np.bool_]) -> None:
         """How far the pattern is more unlike than it ever was, and the value beyond all seen so far."""
         old, new = self.old, self.new
-        unlike = found[_UNLIKE]
+        unlike = found[UNLIKE]
         found[_RECORD] = np.maximum(unlike - old[RECORD], 0.0)
         new[RECORD] = np.fmax(old[RECORD], unlike)
         beyond = np.maximum(np.maximum(self.y - old[HIGHEST], old[LOWEST] - self.y), 0.0)
@@ -151,28 +158,27 @@ class Turn:
         new[HIGHEST], new[LOWEST] = np.fmax(old[HIGHEST], self.y), np.fmin(old[LOWEST], self.y)
 
     def _of(self, grid: Grid, which: NDArray[np.intp]) -> Floats:
-        row, at = self.row[which], self.slot[which].astype(np.int64)
+        seat, at = self.state.seat[self.row[which]], self.slot[which].astype(np.int64)
         ring = self.state.ring
         y = self.y[which].astype(np.float32)
         mean, hour = (self.new[line, which].astype(np.float32) for line in (MEAN, HOUR))
-        all_rows = len(row) == ring.shape[1]
-        one = len(row) == 1
-        past = ring if all_rows else ring[:, row[0] : row[0] + 1] if one else ring[:, row]
+        in_line = bool((np.diff(seat) == 1).all())  # a view will do
+        past = ring[:, seat[0] : seat[-1] + 1] if in_line else ring[:, seat]
         value = np.abs(past[VALUE_AT] - y[:, None])
         newest = (at[:, None] - np.arange(NEWEST)) % SLOTS
-        value[np.arange(len(row))[:, None], newest] = np.nan
+        value[np.arange(len(seat))[:, None], newest] = np.nan
         recent = np.abs(past[MEAN_AT] - mean[:, None])
         recent += value
         scale = self.old[SCALE, which].astype(np.float32)
         here = ring[HOUR_AT]
-        same = here[row[:, None], (at[:, None] - grid.same) % SLOTS] - hour[:, None]
+        same = here[seat[:, None], (at[:, None] - grid.same) % SLOTS] - hour[:, None]
         weighted = (self.p.day_weight * scale)[:, None] * grid.apart
         at_hour = np.abs(same) + weighted
-        then = here[row[:, None, None], (at[:, None, None] - grid.pattern) % SLOTS]
-        now = here[row[:, None], (at[:, None] - grid.now) % SLOTS]
+        then = here[seat[:, None, None], (at[:, None, None] - grid.pattern) % SLOTS]
+        now = here[seat[:, None], (at[:, None] - grid.now) % SLOTS]
         now[:, 0] = hour
         unlike = np.abs(then - now[:, None, :]).mean(axis=2)
-        at_time = np.abs(ring[VALUE_AT][row[:, None], (at[:, None] - grid.same) % SLOTS] - y[:, None]) + weighted
+        at_time = np.abs(ring[VALUE_AT][seat[:, None], (at[:, None] - grid.same) % SLOTS] - y[:, None]) + weighted
         nearest = [np.fmin.reduce(columns, axis=1) for columns in (value, recent, unlike, at_hour, at_time)]
         return np.stack(nearest).astype(np.float64)
 
@@ -186,7 +192,7 @@ class Turn:
         share = -np.expm1(-self.recent / np.maximum(p.short_s, p.short_intervals * self.spacing))
         now = np.where(count > 0, short + share * (here - short), here)
         deviation = np.maximum(np.sqrt(square), p.floor * np.fmax(old[SCALE], 0.0)) + 1e-12
-        ready = known & (count >= _LEARNED)
+        ready = known & (count >= LEARNED)
         found = np.where(ready, (now - mean) / deviation, np.nan)
         learned = np.where(ready, np.minimum(here, mean + p.clip * deviation), here)
         gain = 1 / np.minimum(count + 1, np.maximum(p.memory_s / self.spacing, 2.0))
@@ -203,15 +209,16 @@ class Turn:
         self._choose_grids(keep)
         self._keep(keep[np.isfinite(self.new[GRID, keep])])
         self.state.line[:, self.row[keep]] = self.new[:, keep]
-        self._rescale(keep)
+        self.state.rescale(self.row[keep])
 
     def _choose_grids(self, which: NDArray[np.intp]) -> None:
-        chosen = which[(self.new[SEEN, which] >= _EARLY) & np.isnan(self.grid[which])]
+        chosen = which[(self.new[SEEN, which] >= EARLY) & np.isnan(self.grid[which])]
         if not len(chosen):
             return
         grids = np.array(GRIDS_S)
         at = np.minimum(np.searchsorted(grids, 0.95 * self.spacing[chosen]), len(grids) - 1)
         self.new[GRID, chosen] = grids[at]
+        self.state.seat_rows(self.row[chosen])
         self.slot[chosen] = np.floor(self.t[chosen] / grids[at])
 
     def _keep(self, which: NDArray[np.intp]) -> None:
@@ -224,21 +231,6 @@ class Turn:
         at = slot.astype(np.int64) % SLOTS
         new = moved | np.isnan(self.old[SLOT, which])
         kept = np.stack([self.y[which], self.new[MEAN, which], self.new[HOUR, which]])
-        self.state.ring[:, row, at] = kept
+        self.state.ring[:, self.state.seat[row], at] = kept
         self.new[SLOT, which] = slot
         self.new[KEPT, which] += new
-
-    def _rescale(self, which: NDArray[np.intp]) -> None:
-        """Middle and 5–95 % range of the ring: at 8, 16, 32, … slots, then now and then."""
-        due = which[self.new[KEPT, which] >= self.new[NEXT_SCALE, which]]
-        if not len(due):
-            return
-        row = self.row[due]
-        low, middle, high = np.nanquantile(self.state.ring[VALUE_AT, row].astype(np.float64), [0.05, 0.5, 0.95], axis=1)
-        whole = np.nanmax(self.state.ring[VALUE_AT, row], axis=1) - np.nanmin(self.state.ring[VALUE_AT, row], axis=1)
-        least = 1e-6 * np.maximum(np.abs(middle + self.origin[due]), 1e-3)
-        line: NDArray[Any] = self.state.line
-        line[SCALE, row] = np.maximum(np.maximum(high - low, 0.05 * whole), least)
-        line[MIDDLE, row] = middle
-        kept = self.new[KEPT, due]
-        line[NEXT_SCALE, row] = kept + np.minimum(kept, _SCALE_EVERY)

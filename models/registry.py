@@ -9,7 +9,7 @@ from models.null import NullDetector
 from models.seasonal import SeasonalDetector
 from models.stock import PerSeries
 
-DEFAULT = "seasonal"
+DEFAULT = "novelty"
 
 DETECTORS: dict[str, Callable[[], Detector]] = {
     "null": NullDetector,

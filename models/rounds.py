@@ -4,12 +4,15 @@ Within a round every row occurs once, so a recursive model may gather its state,
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.readings import Rows
 
+NARROW: Final = 12  # rows from which on a round costs less than plain numbers
 Round = slice | NDArray[np.intp]
 
 
@@ -31,3 +34,19 @@ def rounds(row: Rows) -> Iterator[Round]:
     turn = np.arange(n) - np.repeat(starts, np.diff(np.append(starts, n)))
     order = np.argsort(turn, kind="stable")
     yield from np.split(order, np.cumsum(np.bincount(turn))[:-1])
+
+
+def narrow(row: Rows) -> list[range] | None:
+    """The positions of each row where that many rows at once are too few for arrays to pay, else None.
+
+    A model may then walk one row after the other; it must come to the same as in rounds.
+    """
+    n = len(row)
+    if n == 0:
+        return []
+    if row[0] == row[-1]:
+        return [range(n)]
+    starts = np.flatnonzero(row[1:] != row[:-1]) + 1
+    if len(starts) >= NARROW:
+        return None
+    return [range(begin, end) for begin, end in pairwise([0, *starts.tolist(), n])]

@@ -1,4 +1,4 @@
-"""The default detector: what is usual for this series at this time of day, and how far it may stray.
+"""What is usual for this series at this time of day, and how far it may stray.
 
 Per series an expected value is kept as ``level + daily profile + weekday or weekend profile + ρ · last residual``, all
 learned online with clipped (robust) updates, the scale of the innovation per hour of day. Three statistics are judged
@@ -18,16 +18,20 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.flags import Flag
 from domain.readings import Floats
 from domain.scores import Judged, Scores
 from models import tail
 from models.contract import Payload
-from models.rounds import rounds
+from models.rounds import narrow, rounds
+from models.seasonal_row import LARGEST, SeasonalRow
 from models.seasonal_state import CHANNELS, Calendar, SeasonalParameters, SeasonalState
 from models.seasonal_step import Seen, step
 from models.series_spec import SeriesSpec
+
+Truths = NDArray[np.bool_]
 
 
 class SeasonalDetector:
@@ -72,17 +76,48 @@ class SeasonalDetector:
         calendar = Calendar.of(readings.t)
         learnable = readings.flag != Flag.FAIL
         cumulative = self._cumulative[readings.row]
-        seen = Seen.empty(n)
+        seen = Seen(n)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for turn in rounds(readings.row):
-                step(self._state, self._p, readings, calendar, cumulative, learnable, turn, seen)
+            runs = narrow(readings.row)
+            if runs is None:
+                for turn in rounds(readings.row):
+                    step(self._state, self._p, readings, calendar, cumulative, learnable, turn, seen)
+            else:
+                plain = learnable & ~cumulative & (np.abs(readings.x) <= LARGEST)
+                for run in runs:
+                    self._walk(readings, run, calendar, plain, cumulative, learnable, seen)
             return self._say(readings, seen)
+
+    def _walk(
+        self, readings: Judged, run: range, calendar: Calendar, plain: Truths, cumulative: Truths, learnable: Truths,
+        seen: Seen,
+    ) -> None:  # fmt: skip
+        """One row, its readings one after the other: in plain numbers where they serve, else as a round of one."""
+        row, whole = int(readings.row[run.start]), slice(run.start, run.stop)
+        at, share = calendar.at[:, whole].T.tolist(), calendar.weight[:, whole].T.tolist()
+        t, x, hour = readings.t[whole].tolist(), readings.x[whole].tolist(), calendar.hour[whole].tolist()
+        at_once, noted = [], []
+        now: SeasonalRow | None = None
+        for k, serves in enumerate(plain[whole].tolist()):
+            now = now or SeasonalRow(self._state, self._p, row)
+            if serves and now.serves:
+                at_once.append(run.start + k)
+                noted.append(now.take(t[k], x[k], at[k], share[k], hour[k]))
+                continue
+            now.store()
+            now = None
+            here = slice(run.start + k, run.start + k + 1)
+            step(self._state, self._p, readings, calendar, cumulative, learnable, here, seen)
+        if now is not None:
+            now.store()
+        if noted:
+            seen.table[:, at_once] = np.array(noted).T
 
     def _say(self, readings: Judged, seen: Seen) -> Scores:
         found = tail.evidence(seen.stat, seen.quantile, seen.excess)
         found[1] *= seen.visited
         best = found.max(axis=0)
-        warm = seen.warm
+        warm = seen.warm > 0
         score = np.where(warm, tail.score(best, tail.needed(seen.interval, self._p.false_alerts_per_week)), np.nan)
         half = seen.scale * tail.quantile_at(1 - self._p.coverage, seen.quantile[0], seen.excess[0])
         lower, upper = self._bounds[:, readings.row]

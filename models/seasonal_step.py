@@ -1,6 +1,5 @@
 """One round of the seasonal detector: score one reading of each row, then learn it. Pure numpy on columns."""
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -36,41 +35,29 @@ from models.seasonal_state import (
     X,
 )
 
-_FLOOR_SHARE: Final = 1e-4  # of the level: no scale is finer than what an instrument resolves
-_TO_SIGMA: Final = 1.2533  # mean absolute deviation to standard deviation, Gaussian
-_EARLY: Final = 30  # readings learned without clipping: their scale is not known yet
-_FAR: Final = 6.0  # residuals beyond so many of their standard deviations count as this
-_NOISE_MAX: Final = 8.0
-_SHRINK_DAY: Final = 0.3  # visits of prior weight: zero offset from the level …
-_SHRINK_KIND: Final = 1.0  # … and from the profile of every day
-_SHRINK_SPREAD: Final = 2.0  # … and the scale of all hours
+FLOOR_SHARE: Final = 1e-4  # of the level: no scale is finer than what an instrument resolves
+TO_SIGMA: Final = 1.2533  # mean absolute deviation to standard deviation, Gaussian
+EARLY: Final = 30  # readings learned without clipping: their scale is not known yet
+FAR: Final = 6.0  # residuals beyond so many of their standard deviations count as this
+NOISE_MAX: Final = 8.0
+SHRINK_DAY: Final = 0.3  # visits of prior weight: zero offset from the level …
+SHRINK_KIND: Final = 1.0  # … and from the profile of every day
+SHRINK_SPREAD: Final = 2.0  # … and the scale of all hours
 
 
-@dataclass(frozen=True, slots=True)
 class Seen:
-    """What the rounds leave for the verdict: columns of n readings, statistics and their tails ``float64[3, n]``."""
+    """What the rounds leave for the verdict on n readings.
 
-    expected: Floats
-    scale: Floats
-    interval: Floats
-    warm: NDArray[np.bool_]
-    visited: Floats  # 0..1: how well this kind of day is known
-    stat: Floats
-    quantile: Floats
-    excess: Floats
+    Attributes:
+        table: ``float64[14, n]``, of which the others are views.
+        visited: 0..1: how well this kind of day is known. warm: 1 when scored, 0 before.
+        stat: ``float64[3, n]`` a statistic for each channel; quantile, excess: ``float64[3, n]`` its tail.
+    """
 
-    @classmethod
-    def empty(cls, n: int) -> "Seen":
-        return cls(
-            np.empty(n),
-            np.empty(n),
-            np.empty(n),
-            np.empty(n, dtype=bool),
-            np.empty(n),
-            np.empty((3, n)),
-            np.empty((3, n)),
-            np.empty((3, n)),
-        )
+    def __init__(self, n: int) -> None:
+        self.table: Floats = np.empty((14, n))
+        self.expected, self.scale, self.interval, self.warm, self.visited = self.table[:5]
+        self.stat, self.quantile, self.excess = self.table[5:8], self.table[8:11], self.table[11:]
 
 
 def step(
@@ -144,8 +131,8 @@ class _Turn:
         self.hour = self.row * HOURS + self.hour_of_day
         self.spread = self.state.spread[self.hour]
         self.behind = self.state.weight[self.row * BINS + self.hour_of_day]
-        prior = _SHRINK_SPREAD * self.per_hour
-        self.floor = _FLOOR_SHARE * np.abs(self.usual) + 0.5 * self.old[UNIT] + 1e-12
+        prior = SHRINK_SPREAD * self.per_hour
+        self.floor = FLOOR_SHARE * np.abs(self.usual) + 0.5 * self.old[UNIT] + 1e-12
         self.scale = np.maximum(
             (self.behind * self.spread + prior * self.old[SCALE]) / (self.behind + prior), self.floor
         )
@@ -156,7 +143,7 @@ class _Turn:
         """The three statistics."""
         recent = np.minimum(self.dt, 3 * self.interval)
         self.sd = np.sqrt(self.old[VAR])
-        far = np.where(self.old[SEEN] < _EARLY, np.inf, _FAR * self.sd + self.floor)
+        far = np.where(self.old[SEEN] < EARLY, np.inf, FAR * self.sd + self.floor)
         self.held = np.minimum(np.maximum(self.residual, -far), far)
         self.level_span = np.maximum(self.p.level_s, self.p.span_intervals * self.interval)
         self.noise_span = np.maximum(self.p.noise_s, self.p.span_intervals * self.interval)
@@ -164,7 +151,7 @@ class _Turn:
             self.held / self.scale - self.old[MEAN_R]
         )
         self.mean_z = self.old[MEAN_Z] - np.expm1(-recent / self.noise_span) * (
-            np.minimum(self.z, _NOISE_MAX) - self.old[MEAN_Z]
+            np.minimum(self.z, NOISE_MAX) - self.old[MEAN_Z]
         )
         self.stat = np.empty((3, len(self.x)))
         self.stat[0] = self.z
@@ -195,7 +182,7 @@ class _Turn:
         """The last reading, its residual, and how fast to learn."""
         self.count = self.old[SEEN] + 1
         self.rate_of = 1 / np.minimum(self.count, np.maximum(self.p.memory_s / self.interval, 2.0))
-        self.early = self.count <= _EARLY
+        self.early = self.count <= EARLY
         reach = self.old[REACH] * self.scale
         self.new[R] = np.where(
             self.early, self.residual, self.carried + np.minimum(np.maximum(self.innovation, -reach), reach)
@@ -221,8 +208,8 @@ class _Turn:
         )
         self.new[LEVEL] = self.old[LEVEL] + self.rate_of * error
         error = error * (1 - self.rate_of)
-        daily = self.share[:2] / (self.weight[:2] + self.share[:2] + _SHRINK_DAY * self.per_hour)
-        kind = self.share[2:] / (self.weight[2:] + self.share[2:] + _SHRINK_KIND * self.per_hour)
+        daily = self.share[:2] / (self.weight[:2] + self.share[:2] + SHRINK_DAY * self.per_hour)
+        kind = self.share[2:] / (self.weight[2:] + self.share[2:] + SHRINK_KIND * self.per_hour)
         self.parts[:2] += daily * error
         self.parts[2:] += kind * (error * (1 - (self.share[:2] * daily).sum(axis=0)))
         self.weight = np.minimum(self.weight + self.share, self.p.profile_days * self.per_hour)
@@ -240,7 +227,7 @@ class _Turn:
                 self.size,
                 np.minimum(self.size, np.maximum(self.p.clip, 1.3 * self.quantile[0]) * self.scale),
             )
-            * _TO_SIGMA
+            * TO_SIGMA
         )
         self.new[SCALE] = np.where(self.begun, self.old[SCALE] + self.rate_of * (usual_size - self.old[SCALE]), 0.0)
         self.spread = self.spread + (usual_size - self.spread) / (

@@ -85,7 +85,7 @@ class Settings:
     tick_s: float = _row("gateway", kinds.number(0.05, 60), 1.0, "How often the gateway writes the passing of time into the log, seconds.")
     lateness_s: float = _row("analysis", kinds.number(0, 86_400), 10.0, "How long a window waits for late readings before it is published, seconds.")
     horizon_s: float = _row("analysis", kinds.number(0, 2_592_000), 7_200.0, "How late a reading may come and still revise its window, seconds; later ones go to quarantine.")
-    detector: str = _row("analysis", kinds.text, "seasonal", "Which detector scores the readings.")
+    detector: str = _row("analysis", kinds.text, "novelty", "Which detector scores the readings.")
     checkpoint_s: float = _row("analysis", kinds.number(0.1, 600), 5.0, "How often state and offsets are written down, seconds.")
     evidence_bytes_max: int = _row("analysis", kinds.size(0, 1 << 50), 1 << 28, "Disk for what findings were made of, so that 'explain' can make them again; 0 keeps none.")
     api_url: str = _row("client", kinds.url, "", "Address of the running system; default: the one recorded in the data folder, else http://host:port.")

@@ -70,18 +70,35 @@ def _backtest(name: str, files: list[NabFile], folder: Path) -> Line:
     return name, runs.tallies(files, runs.by_backtest(files, DEFAULT, folder)), ""
 
 
+#: Parameters of the verdict: for these the channels need not be looked at again.
+_OF_VERDICT = (
+    "threshold", "history_power", "reference_s", "evidence_max", "young_s", "young_power", "warm_up_s", "rest_s",
+    "fatigue", "fatigue_s", "agreement", "step_decades",
+)  # fmt: skip
+
+
 def _varied(files: list[NabFile]) -> Iterator[Line]:
     """Every parameter of the default detector ± 20 %."""
     usual = NoveltyParameters()
+    readings, interval = runs.side_by_side(files)
+    looked = _made(files, usual).look(readings)
     for field in dataclasses.fields(usual):
         value = getattr(usual, field.name)
         for factor in (0.8, 1.2):
             varied = round(value * factor) if isinstance(value, int) else value * factor
             if field.name == "days" and not 1 <= varied <= 7:
                 continue
-            made = NoveltyDetector(dataclasses.replace(usual, **{field.name: varied}))
-            detected, _ = runs.directly(files, made)
-            yield f"{field.name} = {varied:g}", runs.tallies(files, detected), ""
+            made = _made(files, dataclasses.replace(usual, **{field.name: varied}))
+            seen = looked if field.name in _OF_VERDICT else made.look(readings)
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                score = made.verdict(readings, seen)
+            yield f"{field.name} = {varied:g}", runs.tallies(files, runs.detected(files, readings, score, interval)), ""
+
+
+def _made(files: list[NabFile], parameters: NoveltyParameters) -> NoveltyDetector:
+    made = NoveltyDetector(parameters)
+    made.ensure(runs.specs(files))
+    return made
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 
 from domain.errors import Misconfigured, Rejected
+from domain.flags import Flag
 from domain.quantities import quantity
 from domain.scores import Judged, Scores
 from domain.sensors import Sensor
 from models.novelty import NoveltyDetector
 from models.novelty_state import NoveltyParameters
+from models.rounds import NARROW
 from models.series_spec import SeriesSpec
 
 STEP = 1_800_000
@@ -62,3 +64,51 @@ def test_a_foreign_state_is_refused() -> None:
     state["line"] = np.zeros((3, 2))
     with pytest.raises(Rejected, match="not a state"):
         NoveltyDetector().restore(state)
+
+
+def strange(seed: int, step: int, kind: str) -> Judged:
+    """A series with what real ones have: a daily pattern, gaps, jitter, missing, failed, equal and huge values."""
+    rng = np.random.default_rng(seed)
+    n = min(12 * 86_400_000 // step, 700)
+    t = np.arange(n) * step + rng.integers(0, step // 4 if seed % 2 else 1, n)
+    x = np.round(500 + 100 * np.sin(2 * np.pi * t / 86_400_000) + rng.normal(0, 10, n), seed % 3)
+    x[rng.random(n) < 0.01] += 200
+    x[n // 3 : n // 3 + 10] = x[n // 3]
+    flag = np.ones(n, np.uint8)
+    if kind == "rough":
+        x[rng.random(n) < 0.02] = np.nan
+        x[-n // 4] = 1e300 if seed % 2 else -1e60
+        flag[rng.random(n) < 0.02] = Flag.FAIL
+    keep = rng.random(n) < (0.9 if seed % 3 else 1.0)
+    keep[n // 2 : n // 2 + 40] = False
+    n = int(keep.sum())
+    return Judged(np.full(n, seed, np.int32), t[keep], x[keep], flag[keep], np.zeros(n, np.uint32))
+
+
+@pytest.mark.parametrize("kind", ["smooth", "rough"])
+def test_one_row_in_plain_numbers_and_many_in_columns_come_to_the_same_to_the_last_bit(kind: str) -> None:
+    names = ["traffic.flow"] * (NARROW - 1) + ["generic.x", "energy.energy_import"]
+    specs = [SeriesSpec(f"s{k}/{name}", quantity(name), Sensor(f"s{k}", "a")) for k, name in enumerate(names)]
+    steps = [300_000, 1_800_000, 3_600_000, 120_000]
+    series = [strange(k, steps[k % 4], kind) for k in range(len(specs))]
+    together, alone = NoveltyDetector(), NoveltyDetector()
+    for made in (together, alone):
+        made.ensure(specs)
+    columns = [np.concatenate([getattr(one, name) for one in series]) for name in ("row", "t", "x", "flag", "tests")]
+    whole = together.observe(Judged(*columns))
+    cut = 7  # readings a frame
+    parts = [
+        alone.observe(one.take(np.arange(begin, min(begin + cut, len(one)))))
+        for one in series
+        for begin in range(0, len(one), cut)
+    ]
+    for name in ("score", "expected", "lower", "upper", "one_in"):
+        np.testing.assert_array_equal(getattr(whole, name), np.concatenate([getattr(p, name) for p in parts]), name)
+    left, right = together.snapshot(), alone.snapshot()
+    np.testing.assert_array_equal(left["line"], right["line"])
+    np.testing.assert_array_equal(left["seat"] < 0, right["seat"] < 0)
+    slow = np.flatnonzero(left["seat"] >= 0)
+    assert len(slow) == 10  # a series of two minutes needs no ring
+    np.testing.assert_array_equal(left["ring"][:, left["seat"][slow]], right["ring"][:, right["seat"][slow]])
+    for name in ("line", "profile", "weight", "spread"):
+        np.testing.assert_array_equal(left["seasonal"][name], right["seasonal"][name], name)
