@@ -14,8 +14,11 @@ from domain.readings import Floats, Ints, Rows
 from models.contract import Payload
 
 _NEVER = np.iinfo(np.int64).min
-_USUAL_STEP = 0.35  # of the way to a longer gap, on a log scale
-_USUAL_MEMORY = 1_000.0  # intervals
+_DAY_S = 86_400.0
+#: Each gap that is told raises what is allowed by a quarter, and that fades in two weeks: a series that often has gaps is
+#: told of about once in two weeks, and however long one outage was, the next is not missed because of it. Ours.
+_PATIENCE_STEP = 1.25
+_FADES_S = 14 * _DAY_S / math.log(_PATIENCE_STEP)
 
 
 class Silence:
@@ -45,7 +48,7 @@ class Silence:
         self._silent = np.empty(0, dtype=bool)
         self._back = np.empty(0, dtype=bool)
         self._gaps: list[tuple[int, int, int]] = []
-        self._usual: Floats = np.empty(0)  # seconds
+        self._usual: Floats = np.empty(0)  # seconds without a reading that were not told of at `_usual_t`
         self._usual_t: Ints = np.empty(0, np.int64)
 
     def seen(self, row: Rows, t: Ints, now: int, interval_s: Floats) -> None:
@@ -65,27 +68,28 @@ class Silence:
         self._silent[rows] = False
 
     def _note_gaps(self, row: Rows, t: Ints, now: int, interval_s: Floats, patience_ms: Floats) -> None:
-        """Gaps are few: only steps longer than usual are walked, each against what was usual until then."""
+        """Gaps are few: only steps longer than usual are walked, each against what was allowed until then."""
         first = np.ones(len(row), dtype=bool)
         first[1:] = row[1:] != row[:-1]
         before = np.where(first, self._last[row], np.roll(t, 1))
         live = np.where(first, self._live[row] & ~self._silent[row], now - before <= patience_ms[row])
         begun = (before != _NEVER) & np.isfinite(interval_s[row])
         step_s = np.where(begun, t - np.where(begun, before, t), 0) / 1_000
-        for k in np.flatnonzero(begun & (step_s > 1.5 * interval_s[row])).tolist():
+        for k in np.flatnonzero(
+            begun & (step_s > np.maximum(self._intervals * interval_s[row], self._at_least_s))
+        ).tolist():
             at, interval = int(row[k]), float(interval_s[row[k]])
-            if live[k] and step_s[k] > max(self._intervals * interval, self._at_least_s, 2 * self._usual[at]):
-                self._gaps.append((at, int(before[k]), int(t[k])))
-            self._learn_usual(at, int(t[k]), float(step_s[k]), interval)
+            last = int(before[k])
+            allowed = max(self._intervals * interval, self._at_least_s, float(self._faded(at, last)))
+            if step_s[k] > allowed:
+                if live[k]:
+                    self._gaps.append((at, last, int(t[k])))
+                self._usual[at], self._usual_t[at] = allowed * _PATIENCE_STEP, t[k]
 
-    def _learn_usual(self, row: int, t: int, step_s: float, interval_s: float) -> None:
-        """The gaps that a series is used to: only what keeps coming raises them, a single outage hardly does."""
-        faded = (
-            math.exp(-(t - int(self._usual_t[row])) / 1_000 / (_USUAL_MEMORY * interval_s)) if self._usual_t[row] else 0
-        )
-        usual = max(float(self._usual[row]) * faded, interval_s)
-        self._usual[row] = usual * max(step_s / usual, 1.0) ** _USUAL_STEP
-        self._usual_t[row] = t
+    def _faded(self, row: Any, last: Any) -> Floats:
+        """Seconds that gaps after ``last`` (epoch ms) may take of each row: what was learned, less what has faded."""
+        age_s = np.maximum(0, np.maximum(last, 0) - self._usual_t[row]) / 1_000
+        return np.asarray(self._usual[row] * np.exp(-age_s / _FADES_S))
 
     def gaps(self) -> list[tuple[int, int, int]]:
         """``(row, last reading before, first after)`` of gaps since this was last asked that no timer has told of."""
@@ -93,9 +97,8 @@ class Silence:
         return found
 
     def _allowed_ms(self, interval_s: Floats) -> Floats:
-        return np.asarray(
-            np.maximum(np.maximum(self._intervals * interval_s, self._at_least_s), 2 * self._usual) * 1_000
-        )
+        learned = self._faded(slice(None), self._last)
+        return np.asarray(np.maximum(np.maximum(self._intervals * interval_s, self._at_least_s), learned) * 1_000)
 
     def due_ms(self, row: int, last: int, interval_s: Floats) -> tuple[int, int]:
         """When the reading after ``last`` was due, and when its absence counts as silence; epoch ms."""
