@@ -43,6 +43,7 @@ class _Now:
     near2: NDArray[np.bool_]
     warm: NDArray[np.bool_]
     day_share: Floats  # of a day that one sampling interval is
+    slow_share: Floats  # of the time over which the slow residual is taken
 
 
 class Shape:
@@ -107,6 +108,7 @@ class Shape:
             near2=near & (s[T] - one[BEFORE_T] <= _GAP * interval),
             warm=old & (s[SEEN] >= limits.learned_readings) & (day[_COUNT] >= 5) & ~c.cumulative & (one[CHANGE] > 0),
             day_share=np.minimum(interval / _DAY, 1.0),
+            slow_share=np.minimum(interval / limits.slow_s, 1 / limits.slow_readings),
         )
         return now, day
 
@@ -152,15 +154,15 @@ class Shape:
         stepped = now.warm & (stat > limits.step) & (stat > limits.step_record * one[REC_STEP])
         self._remember(one, REC_STEP, stat, limits.step, now)
 
-        one[SLOW] += now.day_share * (np.clip(now.r / now.size, -6, 6) - one[SLOW])
+        one[SLOW] += now.slow_share * (np.clip(now.r / now.size, -6, 6) - one[SLOW])
         slow = np.abs(one[SLOW])
         away = now.warm & (slow > limits.drift) & (slow > limits.drift_record * one[REC_DRIFT])
         # What has come back to its course is well, though the slow mean has not followed yet.
         away &= now.r * np.sign(one[SLOW]) > 0.5 * slow * now.size
         self._remember(one, REC_DRIFT, slow, limits.drift, now)
 
-        # A level is told from a drift by the step it began with, which is remembered for about four days.
-        one[BIG_STEP] *= 1 - np.minimum(now.day_share / 4, 0.5)
+        # A level is told from a drift by the step it began with, remembered for four times the slow residual's time.
+        one[BIG_STEP] *= 1 - now.slow_share / 4
         larger = now.near & (stat > _STEP_TELLS) & np.isfinite(moved) & (np.abs(moved) > np.abs(one[BIG_STEP]))
         one[BIG_STEP] = np.where(larger, moved, one[BIG_STEP])
         begun = (np.sign(one[BIG_STEP]) == np.sign(now.r)) & (np.abs(one[BIG_STEP]) > _STEP_SHARE * slow * now.size)
