@@ -24,6 +24,7 @@ _GAP: Final = 3.0  # intervals after which what came before is no neighbour in t
 _CLIP: Final = 40.0
 _STEP_TELLS: Final = 6.0  # mean changes; smaller steps are the series' own
 _STEP_SHARE: Final = 0.7  # of the slow residual: so large a step explains it
+_FROM_USUAL: Final = 0.5  # of a step: what began so close to the usual course has left it by that step
 _UNUSUAL: Final = 3.0  # mean residuals
 _DAY: Final = 86_400.0
 (LAST_R, BEFORE_R, BEFORE_T, CHANGE, VIVID, SLOW, BIG_STEP, STILL, STILL_MEAN) = range(9)
@@ -81,13 +82,14 @@ class Shape:
         of_week, of_day = hour % 168, hour % 24
         one = self._one[:, c.row]
         now, day = self._expect(c, s, one, of_week, of_day)
-        moved = self._moved(c, now)
+        before, after = self._either_side(c, now)
+        moved = after - before
         stat = np.stack((self._spike(now, one), self._noise(c, now, one), self._step(moved, now, one),
                          self._slow(now, one)))  # fmt: skip
         spike, noise, step, away = self._beyond(stat, now, one, c.t)
         c.fail(noise, Flag.SUSPECT, Test.NOISE)
         self._attenuated(c, s, now, one)
-        self._level(c, now, one, moved, stat[2], step, away)
+        self._level(c, now, one, before, after, stat[2], step, away)
         off = np.abs(now.r)
         c.unusual |= now.warm & (off > _UNUSUAL * now.size)
         c.fail(now.warm & (off > self._limits.climatology * now.size), Flag.SUSPECT, Test.CLIMATOLOGY)
@@ -135,11 +137,11 @@ class Shape:
         self._rough[c.row] = rough
         return np.where(now.near2, np.sort(rough, axis=1)[:, _ROUGH // 2], 0.0)
 
-    def _moved(self, c: Columns, now: _Now) -> Floats:
-        """Median of the last three residuals less that of the three before; NaN at first."""
+    def _either_side(self, c: Columns, now: _Now) -> tuple[Floats, Floats]:
+        """Median of the three residuals before the last three, and of the last three; NaN at first."""
         ring = np.column_stack((self._ring[c.row, 1:], now.r))
         self._ring[c.row] = ring
-        return _median3(ring[:, 3:]) - _median3(ring[:, :3])
+        return _median3(ring[:, :3]), _median3(ring[:, 3:])
 
     def _step(self, moved: Floats, now: _Now, one: Floats) -> Floats:
         stat = np.abs(moved) / (now.move * np.maximum(one[VIVID], 0.6))
@@ -174,20 +176,25 @@ class Shape:
         one[STILL_MEAN] += slower * (one[STILL] - one[STILL_MEAN])
 
     def _level(
-        self, c: Columns, now: _Now, one: Floats, moved: Floats, stat: Floats, stepped: NDArray[np.bool_],
-        away: NDArray[np.bool_],
+        self, c: Columns, now: _Now, one: Floats, before: Floats, after: Floats, stat: Floats,
+        stepped: NDArray[np.bool_], away: NDArray[np.bool_],
     ) -> None:  # fmt: skip
         """A step that stays, and a slow mean of the residual that is farther out than it ever was."""
-        slow = np.abs(one[SLOW])
+        slow, moved = np.abs(one[SLOW]), after - before
         # What has come back to its course is well, though the slow mean has not followed yet.
         away &= now.r * np.sign(one[SLOW]) > 0.5 * slow * now.size
-        # A level is told from a drift by the step it began with, remembered for four times the slow residual's time.
+        # A level is told from a drift by the step away from its usual course that it began with, remembered for four
+        # times the slow residual's time; a step back to that course ends whichever it was.
+        usual = np.abs(before) < _FROM_USUAL * np.abs(moved)
         one[BIG_STEP] *= 1 - now.slow_share / 4
-        larger = now.near & (stat > _STEP_TELLS) & np.isfinite(moved) & (np.abs(moved) > np.abs(one[BIG_STEP]))
+        larger = now.near & (stat > _STEP_TELLS) & usual & (np.abs(moved) > np.abs(one[BIG_STEP]))
         one[BIG_STEP] = np.where(larger, moved, one[BIG_STEP])
-        begun = (np.sign(one[BIG_STEP]) == np.sign(now.r)) & (np.abs(one[BIG_STEP]) > _STEP_SHARE * slow * now.size)
-        c.fail(stepped | (away & begun), Flag.SUSPECT, Test.LEVEL)
-        c.fail(away & ~begun & ~stepped, Flag.SUSPECT, Test.DRIFT)
+        began = np.abs(one[BIG_STEP])
+        begun = (np.sign(one[BIG_STEP]) == np.sign(now.r)) & (began > _STEP_SHARE * slow * now.size)
+        back = ~usual & (np.abs(after) < np.abs(before))
+        crept = stepped & back & ~((np.sign(one[BIG_STEP]) == np.sign(before)) & (began > _STEP_SHARE * np.abs(before)))
+        c.fail((stepped & ~crept) | (away & begun), Flag.SUSPECT, Test.LEVEL)
+        c.fail((away & ~begun & ~stepped) | crept, Flag.SUSPECT, Test.DRIFT)
 
     def _learn(self, c: Columns, s: Floats, now: _Now, day: Floats, one: Floats, of_week: Ints, of_day: Ints) -> None:
         in_hour = np.minimum(1.0, np.maximum(s[INTERVAL], 1.0) / 3_600)
