@@ -24,6 +24,7 @@ _GAP: Final = 3.0  # intervals after which what came before is no neighbour in t
 _CLIP: Final = 40.0
 _STEP_TELLS: Final = 6.0  # mean changes; smaller steps are the series' own
 _STEP_SHARE: Final = 0.7  # of the slow residual: so large a step explains it
+_STEP_LEFT: Final = 0.3  # of the residual before a step back: so much of what began it is still remembered
 _FROM_USUAL: Final = 0.5  # of a step: what began so close to the usual course has left it by that step
 _UNUSUAL: Final = 3.0  # mean residuals
 _DAY: Final = 86_400.0
@@ -192,7 +193,7 @@ class Shape:
         began = np.abs(one[BIG_STEP])
         begun = (np.sign(one[BIG_STEP]) == np.sign(now.r)) & (began > _STEP_SHARE * slow * now.size)
         back = ~usual & (np.abs(after) < np.abs(before))
-        crept = stepped & back & ~((np.sign(one[BIG_STEP]) == np.sign(before)) & (began > _STEP_SHARE * np.abs(before)))
+        crept = stepped & back & ~((np.sign(one[BIG_STEP]) == np.sign(before)) & (began > _STEP_LEFT * np.abs(before)))
         c.fail((stepped & ~crept) | (away & begun), Flag.SUSPECT, Test.LEVEL)
         c.fail((away & ~begun & ~stepped) | crept, Flag.SUSPECT, Test.DRIFT)
 
