@@ -92,7 +92,7 @@ class ShapeLimits:
     drift: float = 1.5  # running mean of the residual, in mean residuals at that hour,
     slow_s: float = 4 * 3_600.0  # over so long,
     slow_readings: float = 24.0  # and at least so many readings
-    drift_record: float = 1.0
+    drift_record: float = 0.9
     attenuated: float = 0.3  # of the mean change of the last ten days or so
     climatology: float = 8.0  # mean residuals at that hour (QARTOD climatology test; about 6 sigma)
     record_memory_s: float = 30 * 86_400.0
