@@ -1,4 +1,4 @@
-"""Daily verdicts on sensors in the words of PeMS, with a named cause and what it costs: the stewards' worklist.
+"""Daily verdicts on sensors in the words of PeMS, with a named cause and what it costs (:mod:`domain.worklist`).
 
 The day is 05:00 to 21:59 UTC for the traffic tests (PeMS; a local clock is not known here, and the tests need only the
 busy hours) and the whole day for the others. Counts are kept per series and UTC day and told when the day is closed;
@@ -194,8 +194,3 @@ class DayVerdicts:
             day = self._days[int(k)] = _Day(0)
             for name in _Day.NAMES:
                 setattr(day, name, np.array(columns[name], np.float64))
-
-
-def worklist(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """What to repair first: sensors that are not good, by impact."""
-    return sorted((v for v in verdicts if v.verdict != "good"), key=lambda v: (-v.impact, v.sensor))

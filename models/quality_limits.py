@@ -89,8 +89,10 @@ class ShapeLimits:
     noise_record: float = 1.1
     step: float = 14.0  # median of three readings against the three before
     step_record: float = 1.1
-    drift: float = 1.5  # running mean of the residual over a day, in mean residuals at that hour
-    drift_record: float = 1.0
+    drift: float = 1.5  # running mean of the residual, in mean residuals at that hour,
+    slow_s: float = 4 * 3_600.0  # over so long,
+    slow_readings: float = 24.0  # and at least so many readings
+    drift_record: float = 0.9
     attenuated: float = 0.3  # of the mean change of the last ten days or so
     climatology: float = 8.0  # mean residuals at that hour (QARTOD climatology test; about 6 sigma)
     record_memory_s: float = 30 * 86_400.0

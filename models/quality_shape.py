@@ -22,13 +22,16 @@ _ROUGH: Final = 8  # spike statistics kept: a single spike spoils three, so thei
 _LEAN: Final = 8.0  # readings
 _GAP: Final = 3.0  # intervals after which what came before is no neighbour in time
 _CLIP: Final = 40.0
-_STEP_TELLS: Final = 6.0  # mean changes; smaller steps are the series' own
+_STEP_TELLS: Final = 4.5  # mean changes; smaller steps are the series' own
 _STEP_SHARE: Final = 0.7  # of the slow residual: so large a step explains it
+_STEP_LEFT: Final = 0.3  # of the residual before a step back: so much of what began it is still remembered
+_FROM_USUAL: Final = 0.5  # of a step: what began so close to the usual course has left it by that step
 _UNUSUAL: Final = 3.0  # mean residuals
 _DAY: Final = 86_400.0
 (LAST_R, BEFORE_R, BEFORE_T, CHANGE, VIVID, SLOW, BIG_STEP, STILL, STILL_MEAN) = range(9)
-(REC_SPIKE, REC_NOISE, REC_STEP, REC_DRIFT) = range(9, 13)  # records
-_LINES: Final = 13
+# Of spike, noise, step and drift: the record, the record when it last began to rise, and when that was (seconds).
+_RECORD, _BASE, _RISEN = slice(9, 13), slice(13, 17), slice(17, 21)
+_LINES: Final = 21
 _MEAN, _COUNT, _SIZE, _MOVE = range(4)  # per hour of day: mean, readings, mean |residual|, mean |change of it|
 
 
@@ -43,13 +46,17 @@ class _Now:
     near2: NDArray[np.bool_]
     warm: NDArray[np.bool_]
     day_share: Floats  # of a day that one sampling interval is
+    slow_share: Floats  # of the time over which the slow residual is taken
 
 
 class Shape:
-    """State per row: ``float64[rows, 168]`` twice, ``[rows, 4, 24]``, rings of 6 and 8, and 13 single numbers."""
+    """State per row: ``float64[rows, 168]`` twice, ``[rows, 4, 24]``, rings of 6 and 8, and 21 single numbers."""
 
     def __init__(self, limits: ShapeLimits) -> None:
         self._limits = limits
+        self._least = np.array([[limits.spike], [limits.noise], [limits.step], [limits.drift]])
+        of_record = (limits.spike_record, limits.noise_record, limits.step_record, limits.drift_record)
+        self._of_record = np.array(of_record)[:, None]
         self._week = np.zeros((0, 168))
         self._week_n = np.zeros((0, 168))
         self._day = np.zeros((0, 4, 24))
@@ -76,15 +83,20 @@ class Shape:
         of_week, of_day = hour % 168, hour % 24
         one = self._one[:, c.row]
         now, day = self._expect(c, s, one, of_week, of_day)
-        spike, surely = self._spike(now, one, s, c.t)
-        self._noise(c, now, one)
+        before, after = self._either_side(c, now)
+        moved = after - before
+        stat = np.stack((self._spike(now, one), self._noise(c, now, one), self._step(moved, now, one),
+                         self._slow(now, one)))  # fmt: skip
+        spike, noise, step, away = self._beyond(stat, now, one, c.t)
+        c.fail(noise, Flag.SUSPECT, Test.NOISE)
         self._attenuated(c, s, now, one)
-        self._level(c, now, one)
-        c.unusual |= now.warm & (np.abs(now.r) > _UNUSUAL * now.size)
-        c.fail(now.warm & (np.abs(now.r) > self._limits.climatology * now.size), Flag.SUSPECT, Test.CLIMATOLOGY)
+        self._level(c, now, one, before, after, stat[2], step, away)
+        off = np.abs(now.r)
+        c.unusual |= now.warm & (off > _UNUSUAL * now.size)
+        c.fail(now.warm & (off > self._limits.climatology * now.size), Flag.SUSPECT, Test.CLIMATOLOGY)
         self._learn(c, s, now, day, one, of_week, of_day)
         self._one[:, c.row] = one
-        return spike, surely
+        return spike, spike & (stat[0] > self._limits.spike_fail)
 
     def _expect(self, c: Columns, s: Floats, one: Floats, of_week: Ints, of_day: Ints) -> tuple[_Now, Floats]:
         day = self._day.reshape(-1).take(_cells(c, of_day))  # [4, n]
@@ -107,30 +119,53 @@ class Shape:
             near2=near & (s[T] - one[BEFORE_T] <= _GAP * interval),
             warm=old & (s[SEEN] >= limits.learned_readings) & (day[_COUNT] >= 5) & ~c.cumulative & (one[CHANGE] > 0),
             day_share=np.minimum(interval / _DAY, 1.0),
+            slow_share=np.minimum(interval / limits.slow_s, 1 / limits.slow_readings),
         )
         return now, day
 
-    def _spike(self, now: _Now, one: Floats, s: Floats, t: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def _spike(self, now: _Now, one: Floats) -> Floats:
         """QARTOD spike test on residuals: the middle of three, away from both its neighbours to the same side."""
         up, down = one[LAST_R] - now.r, one[LAST_R] - one[BEFORE_R]
         away = np.abs(one[LAST_R] - (now.r + one[BEFORE_R]) / 2)
         alone = (np.sign(up) == np.sign(down)) & (np.minimum(np.abs(up), np.abs(down)) >= 0.5 * away)
-        stat = np.where(now.near2 & alone, np.minimum(away / (now.move * np.maximum(one[VIVID], 0.6)), _CLIP), 0.0)
-        limits = self._limits
-        found = now.warm & (stat > limits.spike) & (stat > limits.spike_record * one[REC_SPIKE])
-        self._remember(one, REC_SPIKE, stat, limits.spike, now)
-        return found, found & (stat > limits.spike_fail)
+        return np.where(now.near2 & alone, np.minimum(away / (now.move * np.maximum(one[VIVID], 0.6)), _CLIP), 0.0)
 
-    def _noise(self, c: Columns, now: _Now, one: Floats) -> None:
+    def _noise(self, c: Columns, now: _Now, one: Floats) -> Floats:
+        """Median of the last eight distances of a reading from the mean of those around it."""
         away = np.abs(one[LAST_R] - (now.r + one[BEFORE_R]) / 2) / now.move
         rough = self._rough[c.row]
         rough = np.where(now.near2[:, None], np.column_stack((rough[:, 1:], np.minimum(away, _CLIP))), rough)
         self._rough[c.row] = rough
-        stat = np.where(now.near2, np.sort(rough, axis=1)[:, _ROUGH // 2], 0.0)
-        limits = self._limits
-        found = now.warm & (stat > limits.noise) & (stat > limits.noise_record * one[REC_NOISE])
-        c.fail(found, Flag.SUSPECT, Test.NOISE)
-        self._remember(one, REC_NOISE, stat, limits.noise, now)
+        return np.where(now.near2, np.sort(rough, axis=1)[:, _ROUGH // 2], 0.0)
+
+    def _either_side(self, c: Columns, now: _Now) -> tuple[Floats, Floats]:
+        """Median of the three residuals before the last three, and of the last three; NaN at first."""
+        ring = np.column_stack((self._ring[c.row, 1:], now.r))
+        self._ring[c.row] = ring
+        return _median3(ring[:, :3]), _median3(ring[:, 3:])
+
+    def _step(self, moved: Floats, now: _Now, one: Floats) -> Floats:
+        stat = np.abs(moved) / (now.move * np.maximum(one[VIVID], 0.6))
+        return np.where(now.near & np.isfinite(stat), np.minimum(stat, _CLIP), 0.0)
+
+    def _slow(self, now: _Now, one: Floats) -> Floats:
+        one[SLOW] += now.slow_share * (np.clip(now.r / now.size, -6, 6) - one[SLOW])
+        return np.abs(one[SLOW])
+
+    def _beyond(self, stat: Floats, now: _Now, one: Floats, t: Floats) -> NDArray[np.bool_]:
+        """``bool[4, n]``: statistics beyond their limit and their record. The record fades; what is extraordinary
+        raises it within a day by no more than half, so that one fault does not hide the next.
+        """
+        record, least = one[_RECORD], self._least
+        found = now.warm & (stat > least) & (stat > self._of_record * record)
+        begins = t - one[_RISEN] > _DAY
+        base = np.where(begins, record, one[_BASE])
+        most = np.where(base > 0, 1.5 * np.maximum(base, least), least)
+        reached = np.minimum(stat, most) * now.warm
+        fade = np.exp(-now.day_share * _DAY / self._limits.record_memory_s)
+        one[_RISEN] = np.where(begins & (reached > record), t, one[_RISEN])
+        one[_RECORD], one[_BASE] = np.maximum(record, reached) * fade, base * fade
+        return np.asarray(found)
 
     def _attenuated(self, c: Columns, s: Floats, now: _Now, one: Floats) -> None:
         """The mean change from reading to reading over about a day has fallen far below that of the days before."""
@@ -141,37 +176,26 @@ class Shape:
         slower = np.where(one[STILL_MEAN] > 0, share / 10, 1.0) * now.warm * now.near2 * ~quiet
         one[STILL_MEAN] += slower * (one[STILL] - one[STILL_MEAN])
 
-    def _level(self, c: Columns, now: _Now, one: Floats) -> None:
+    def _level(
+        self, c: Columns, now: _Now, one: Floats, before: Floats, after: Floats, stat: Floats,
+        stepped: NDArray[np.bool_], away: NDArray[np.bool_],
+    ) -> None:  # fmt: skip
         """A step that stays, and a slow mean of the residual that is farther out than it ever was."""
-        ring = np.column_stack((self._ring[c.row, 1:], now.r))
-        self._ring[c.row] = ring
-        moved = _median3(ring[:, 3:]) - _median3(ring[:, :3])
-        stat = np.abs(moved) / (now.move * np.maximum(one[VIVID], 0.6))
-        stat = np.where(now.near & np.isfinite(stat), np.minimum(stat, _CLIP), 0.0)
-        limits = self._limits
-        stepped = now.warm & (stat > limits.step) & (stat > limits.step_record * one[REC_STEP])
-        self._remember(one, REC_STEP, stat, limits.step, now)
-
-        one[SLOW] += now.day_share * (np.clip(now.r / now.size, -6, 6) - one[SLOW])
-        slow = np.abs(one[SLOW])
-        away = now.warm & (slow > limits.drift) & (slow > limits.drift_record * one[REC_DRIFT])
+        slow, moved = np.abs(one[SLOW]), after - before
         # What has come back to its course is well, though the slow mean has not followed yet.
         away &= now.r * np.sign(one[SLOW]) > 0.5 * slow * now.size
-        self._remember(one, REC_DRIFT, slow, limits.drift, now)
-
-        # A level is told from a drift by the step it began with, which is remembered for about four days.
-        one[BIG_STEP] *= 1 - np.minimum(now.day_share / 4, 0.5)
-        larger = now.near & (stat > _STEP_TELLS) & np.isfinite(moved) & (np.abs(moved) > np.abs(one[BIG_STEP]))
+        # A level is told from a drift by the step away from its usual course that it began with, remembered for four
+        # times the slow residual's time; a step back to that course ends whichever it was.
+        usual = np.abs(before) < _FROM_USUAL * np.abs(moved)
+        one[BIG_STEP] *= 1 - now.slow_share / 4
+        larger = now.near & (stat > _STEP_TELLS) & usual & (np.abs(moved) > np.abs(one[BIG_STEP]))
         one[BIG_STEP] = np.where(larger, moved, one[BIG_STEP])
-        begun = (np.sign(one[BIG_STEP]) == np.sign(now.r)) & (np.abs(one[BIG_STEP]) > _STEP_SHARE * slow * now.size)
-        c.fail(stepped | (away & begun), Flag.SUSPECT, Test.LEVEL)
-        c.fail(away & ~begun & ~stepped, Flag.SUSPECT, Test.DRIFT)
-
-    def _remember(self, one: Floats, line: int, stat: Floats, limit: float, now: _Now) -> None:
-        """The record of a statistic fades; one extraordinary value raises it only by half."""
-        fade = np.exp(-now.day_share * _DAY / self._limits.record_memory_s)
-        most = np.where(one[line] > 0, 1.5 * np.maximum(one[line], limit), limit)
-        one[line] = np.maximum(one[line] * fade, np.minimum(stat, most) * now.warm)
+        began = np.abs(one[BIG_STEP])
+        begun = (np.sign(one[BIG_STEP]) == np.sign(now.r)) & (began > _STEP_SHARE * slow * now.size)
+        back = ~usual & (np.abs(after) < np.abs(before))
+        crept = stepped & back & ~((np.sign(one[BIG_STEP]) == np.sign(before)) & (began > _STEP_LEFT * np.abs(before)))
+        c.fail((stepped & ~crept) | (away & begun), Flag.SUSPECT, Test.LEVEL)
+        c.fail((away & ~begun & ~stepped) | crept, Flag.SUSPECT, Test.DRIFT)
 
     def _learn(self, c: Columns, s: Floats, now: _Now, day: Floats, one: Floats, of_week: Ints, of_day: Ints) -> None:
         in_hour = np.minimum(1.0, np.maximum(s[INTERVAL], 1.0) / 3_600)

@@ -11,11 +11,17 @@ import numpy as np
 
 from domain.errors import Misconfigured
 from domain.readings import Floats, Ints, Rows
+from domain.times import DAY_MS
 from models.contract import Payload
 
 _NEVER = np.iinfo(np.int64).min
-_USUAL_STEP = 0.35  # of the way to a longer gap, on a log scale
-_USUAL_MEMORY = 1_000.0  # intervals
+_DAY_S = 86_400.0
+#: Each gap that is told raises what is allowed by a quarter, and that fades in two weeks: a series that often has gaps
+#: is told of about once in two weeks, and however long one outage was, the next is not missed because of it. Ours.
+_PATIENCE_STEP = 1.25
+_FADES_S = 14 * _DAY_S / math.log(_PATIENCE_STEP)
+
+Gap = tuple[int, int, int, int]  # row, last reading before, first after, when that was due; epoch ms
 
 
 class Silence:
@@ -44,9 +50,13 @@ class Silence:
         self._live = np.empty(0, dtype=bool)
         self._silent = np.empty(0, dtype=bool)
         self._back = np.empty(0, dtype=bool)
-        self._gaps: list[tuple[int, int, int]] = []
-        self._usual: Floats = np.empty(0)  # seconds
+        self._gaps: list[Gap] = []
+        self._usual: Floats = np.empty(0)  # seconds without a reading that were not told of at `_usual_t`
         self._usual_t: Ints = np.empty(0, np.int64)
+        self._step_day: Ints = np.empty(0, np.int64)  # the day of its last reading,
+        self._steps: Floats = np.empty(
+            (2, 0)
+        )  # and the longest step without a gap on the day before and on that day, s
 
     def seen(self, row: Rows, t: Ints, now: int, interval_s: Floats) -> None:
         """Readings sorted by (row, t) met at ``now``, epoch ms; ``interval_s`` is ``float64[rows]``, NaN if unknown."""
@@ -65,41 +75,69 @@ class Silence:
         self._silent[rows] = False
 
     def _note_gaps(self, row: Rows, t: Ints, now: int, interval_s: Floats, patience_ms: Floats) -> None:
-        """Gaps are few: only steps longer than usual are walked, each against what was usual until then."""
+        """Gaps are few: only steps longer than usual are walked, each against what was allowed until then."""
         first = np.ones(len(row), dtype=bool)
         first[1:] = row[1:] != row[:-1]
         before = np.where(first, self._last[row], np.roll(t, 1))
         live = np.where(first, self._live[row] & ~self._silent[row], now - before <= patience_ms[row])
         begun = (before != _NEVER) & np.isfinite(interval_s[row])
         step_s = np.where(begun, t - np.where(begun, before, t), 0) / 1_000
-        for k in np.flatnonzero(begun & (step_s > 1.5 * interval_s[row])).tolist():
+        steps = np.where(step_s <= np.nan_to_num(self._intervals * interval_s[row]), step_s, 0.0)
+        for k in np.flatnonzero(
+            begun & (step_s > np.maximum(self._intervals * interval_s[row], self._at_least_s))
+        ).tolist():
             at, interval = int(row[k]), float(interval_s[row[k]])
-            if live[k] and step_s[k] > max(self._intervals * interval, self._at_least_s, 2 * self._usual[at]):
-                self._gaps.append((at, int(before[k]), int(t[k])))
-            self._learn_usual(at, int(t[k]), float(step_s[k]), interval)
+            last = int(before[k])
+            allowed = max(self._intervals * interval, self._at_least_s, float(self._faded(at, last)))
+            if step_s[k] > allowed:
+                if live[k]:
+                    mine = (row == at) & (t <= last)
+                    due = last + int(1_000 * max(interval, self._longest(at, last, t[mine], steps[mine])))
+                    self._gaps.append((at, last, int(t[k]), due))
+                self._usual[at], self._usual_t[at] = allowed * _PATIENCE_STEP, t[k]
+        self._note_steps(row, t, steps)
 
-    def _learn_usual(self, row: int, t: int, step_s: float, interval_s: float) -> None:
-        """The gaps that a series is used to: only what keeps coming raises them, a single outage hardly does."""
-        faded = (
-            math.exp(-(t - int(self._usual_t[row])) / 1_000 / (_USUAL_MEMORY * interval_s)) if self._usual_t[row] else 0
-        )
-        usual = max(float(self._usual[row]) * faded, interval_s)
-        self._usual[row] = usual * max(step_s / usual, 1.0) ** _USUAL_STEP
-        self._usual_t[row] = t
+    def _longest(self, row: int, last: int, t: Ints, steps: Floats) -> float:
+        """The longest of the steps kept and of those given, on the day of ``last`` and the day before it."""
+        day = last // DAY_MS
+        kept = [self._steps[k, row] for k in (0, 1) if self._step_day[row] - 1 + k >= day - 1]
+        return float(max([0.0, *kept, *steps[t // DAY_MS >= day - 1]]))
 
-    def gaps(self) -> list[tuple[int, int, int]]:
-        """``(row, last reading before, first after)`` of gaps since this was last asked that no timer has told of."""
+    def _note_steps(self, row: Rows, t: Ints, steps: Floats) -> None:
+        """By days, which do not depend on how readings are cut into frames."""
+        days = t // DAY_MS
+        for day in np.unique(days).tolist():
+            here = days == day
+            rows, taken = row[here], steps[here]
+            later = day - self._step_day[rows]
+            kept = self._steps[:, rows]
+            moved = np.where(later == 1, np.stack([kept[1], np.zeros(len(rows))]), np.where(later > 1, 0.0, kept))
+            self._steps[:, rows] = moved
+            self._step_day[rows] = np.maximum(self._step_day[rows], day)
+            np.maximum.at(self._steps[1], rows, taken)
+
+    def _faded(self, row: Any, last: Any) -> Floats:
+        """Seconds that gaps after ``last`` (epoch ms) may take of each row: what was learned, less what has faded."""
+        age_s = np.maximum(0, np.maximum(last, 0) - self._usual_t[row]) / 1_000
+        return np.asarray(self._usual[row] * np.exp(-age_s / _FADES_S))
+
+    def gaps(self) -> list[Gap]:
+        """Gaps since this was last asked that no timer has told of."""
         found, self._gaps = self._gaps, []
         return found
 
     def _allowed_ms(self, interval_s: Floats) -> Floats:
-        return np.asarray(
-            np.maximum(np.maximum(self._intervals * interval_s, self._at_least_s), 2 * self._usual) * 1_000
-        )
+        learned = self._faded(slice(None), self._last)
+        return np.asarray(np.maximum(np.maximum(self._intervals * interval_s, self._at_least_s), learned) * 1_000)
 
     def due_ms(self, row: int, last: int, interval_s: Floats) -> tuple[int, int]:
-        """When the reading after ``last`` was due, and when its absence counts as silence; epoch ms."""
-        return last + int(interval_s[row] * 1_000), last + int(self._allowed_ms(interval_s)[row])
+        """When the reading after ``last`` was due, and when its absence counts as silence; epoch ms.
+
+        A series that does not keep to its interval owes a reading after the longest step it has taken of late.
+        """
+        none = np.empty(0)
+        step_s = max(float(interval_s[row]), self._longest(row, last, none.astype(np.int64), none))
+        return last + int(step_s * 1_000), last + int(self._allowed_ms(interval_s)[row])
 
     def overdue(self, now: int, interval_s: Floats) -> Rows:
         """Rows that have newly fallen silent at ``now``; a row whose interval is not known yet is not judged."""
@@ -134,11 +172,14 @@ class Silence:
             self._back = np.append(self._back, np.zeros(more, dtype=bool))
             self._usual = np.append(self._usual, np.zeros(more))
             self._usual_t = np.append(self._usual_t, np.zeros(more, np.int64))
+            self._step_day = np.append(self._step_day, np.full(more, -1, np.int64))
+            self._steps = np.concatenate([self._steps, np.zeros((2, more))], axis=1)
 
     def snapshot(self) -> Payload:
         columns = {
             name: getattr(self, f"_{name}").copy() for name in ("last", "live", "silent", "back", "usual", "usual_t")
         }
+        columns |= {"step_day": self._step_day.copy(), "steps": self._steps.copy()}
         return {**columns, "gaps": [list(gap) for gap in self._gaps]}
 
     def restore(self, payload: Mapping[str, Any]) -> None:
@@ -148,4 +189,9 @@ class Silence:
         self._back = np.array(payload["back"], dtype=bool)
         self._usual = np.array(payload["usual"], np.float64)
         self._usual_t = np.array(payload["usual_t"], np.int64)
-        self._gaps = [(int(row), int(last), int(until)) for row, last, until in payload["gaps"]]
+        rows = len(self._last)  # states of the first releases know nothing of steps
+        self._step_day = np.array(payload.get("step_day", np.full(rows, -1)), np.int64)
+        self._steps = np.array(payload.get("steps", np.zeros((2, rows))), np.float64)
+        self._gaps = [
+            (int(row), int(last), int(until), int((*due, last)[0])) for row, last, until, *due in payload["gaps"]
+        ]

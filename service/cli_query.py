@@ -23,6 +23,7 @@ AGGREGATES = (
 SERIES = ("series", "sensor", "quantity", "unit", "area", "latest_time", "latest")
 ALERTS = ("alert", "series", "area", "kind", "severity", "onset", "raised", "cleared", "score", "why")
 ALERTS_SHORT = ("alert", "state", "severity", "place", "onset", "cleared", "why")
+WORK = ("rank", "day", "sensor", "area", "asset", "verdict", "cause", "share", "impact")
 QUARANTINE = ("time", "series", "reading_time", "field", "value", "reason", "topic", "gateway")
 _WINDOWS = {"1m": 60, "15m": 900, "1h": 3_600, "8h": 28_800, "24h": 86_400}
 
@@ -31,6 +32,7 @@ Format = Annotated[
 ]
 Start = Annotated[str | None, typer.Option(metavar="TIME", help="From this time on, RFC 3339 or a date (UTC).")]
 End = Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.")]
+Day = Annotated[str | None, typer.Option(metavar="DATE", help="The day (UTC); default: the newest there is.")]
 Window = Annotated[str, typer.Option(metavar="SECONDS", help="60, 900, 3600, 28800 or 86400 (1m, 15m, 1h, 8h, 24h).")]
 OneSeries = Annotated[
     list[str], typer.Option("--series", metavar="NAME", help="As in loop-014/traffic.flow; may be repeated.")
@@ -85,6 +87,14 @@ def query_quarantine(settings: Settings, start: Start = None, end: End = None, f
     """What could not be used, and why."""
     form = chosen_format(format_)
     print_rows(QUARANTINE, open_history(settings).quarantine(*period(start, end)), form)
+
+
+@query.command("worklist")
+@with_settings("place", "store", "client")
+def query_worklist(settings: Settings, day: Day = None, format_: Format = None) -> None:
+    """Sensors to see to, by impact: the day's verdict, its named cause, and how many readings it costs."""
+    form = chosen_format(format_)
+    print_rows(WORK, open_history(settings).worklist(None if day is None else _time(day, "--day")), form)
 
 
 @export.command("aggregates")

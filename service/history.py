@@ -20,6 +20,7 @@ TIME_MIN, TIME_MAX = -2_208_988_800_000, 253_402_300_799_000
 _PAGE = 10_000
 _PAGE_ALERTS = 1_000
 _PAGE_QUARANTINE = 1_000
+_WORK_MAX = 100_000
 
 
 class History(Protocol):
@@ -32,6 +33,9 @@ class History(Protocol):
     def alerts(self, state: str | None) -> Iterator[Item]: ...
 
     def quarantine(self, start: int, end: int) -> Iterator[Item]: ...
+
+    def worklist(self, day: int | None) -> Iterator[Item]:
+        """By rank."""
 
 
 class ApiHistory:
@@ -70,6 +74,10 @@ class ApiHistory:
                 )
             seen.update(item["id"] for item in fresh)
             end = parse_time(found[-1]["time"]) + 1
+
+    def worklist(self, day: int | None) -> Iterator[Item]:
+        given = None if day is None else format_time(day)
+        return api_client.pages(self._base, "/v1/worklist", {"day": given, "limit": _WORK_MAX})
 
 
 class StoreHistory:
@@ -122,6 +130,11 @@ class StoreHistory:
         while len(found := self._store.quarantined(start, end, limit)) == limit:
             limit *= 4
         yield from (quarantined_object(item) for item in found)
+
+    def worklist(self, day: int | None) -> Iterator[Item]:
+        from web.worklist import work_rows
+
+        yield from work_rows(self._store, day)
 
 
 def open_history(settings: Settings) -> History:

@@ -16,6 +16,9 @@ from models.causes import CAUSES, RULES, TELLING, Cause, named
 _REST_MS = 30 * 60_000
 _REST_INTERVALS = 6.0
 _TOGETHER_INTERVALS = 6.0  # flagged readings farther apart do not add up
+#: A fault of a kind that proves itself, so long after another was told, is one of its own: not what that has become.
+_ANOTHER_INTERVALS = 12.0
+_ANOTHER_MS = 60 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class _Case:
     counts: dict[str, int]
     last: int
     told: str = ""
+    since: int = 0  # when it was told first
 
 
 class FaultWatch:
@@ -59,19 +63,31 @@ class FaultWatch:
         if case is not None and t - case.last > self._patience(case, interval_ms):
             turns += self._over(row, case, interval_ms)
             case = None
+        if tests & Test.FLAT_LINE:  # a level that does not move: what else it breaks follows from that
+            tests &= int(Test.DROPOUT if tests & Test.DROPOUT else Test.FLAT_LINE)
+        if case is not None and self._another(case, t, tests, interval_ms):
+            turns.append(Turn(t, row, None))
+            case = None
         if case is None:
             case = self._cases[row] = _Case({}, t)
         case.last = max(case.last, t)
-        if tests & Test.FLAT_LINE:  # a level that does not move: what else it breaks follows from that
-            tests &= int(Test.DROPOUT if tests & Test.DROPOUT else Test.FLAT_LINE)
         for cause in CAUSES:
             if tests & cause.tests:
                 case.counts[cause.rule] = case.counts.get(cause.rule, 0) + 1
         cause_now = named(case.counts)
         if cause_now is not None and cause_now.rule != case.told:
             turns.append(Turn(t, row, cause_now, begins=not case.told))
+            case.since = case.since if case.told else t
             case.told = cause_now.rule
         return turns
+
+    @staticmethod
+    def _another(case: _Case, t: int, tests: int, interval_ms: float) -> bool:
+        if not case.told or t - case.since <= max(_ANOTHER_MS, _ANOTHER_INTERVALS * interval_ms):
+            return False
+        known = RULES[case.told]
+        said = [cause for cause in CAUSES if tests & cause.tests and cause.readings == 1]
+        return any(c.proven and c.rank >= known.rank and c.rule not in case.counts for c in said)
 
     def on_time(self, now: int, interval_s: Floats) -> list[Turn]:
         """Faults whose rest has run out at ``now``."""
@@ -97,7 +113,10 @@ class FaultWatch:
         return [Turn(int(case.last + self._patience(case, interval_ms)), row, None)] if case.told else []
 
     def snapshot(self) -> list[Any]:
-        return [[row, dict(case.counts), case.last, case.told] for row, case in self._cases.items()]
+        return [[row, dict(case.counts), case.last, case.told, case.since] for row, case in self._cases.items()]
 
     def restore(self, payload: list[Any]) -> None:
-        self._cases = {int(row): _Case(dict(counts), int(last), told) for row, counts, last, told in payload}
+        """States of the first releases do not say since when a fault has been told."""
+        self._cases = {
+            int(row): _Case(dict(counts), int(last), told, *since) for row, counts, last, told, *since in payload
+        }

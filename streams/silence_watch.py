@@ -18,7 +18,7 @@ from domain.readings import Floats
 from domain.scores import Judged
 from domain.times import format_time
 from models.series_spec import SeriesSpec
-from models.silence import Silence
+from models.silence import Gap, Silence
 from streams.quarantine import identity
 
 #: From the highest down; what is not in a sensor's row of the table is passed over.
@@ -65,15 +65,15 @@ class SilenceWatch:
     def gaps(self) -> list[Finding]:
         """Silences that began and ended since the last look at the clock: each is opened and closed at once."""
         found: list[Finding] = []
-        by_sensor: dict[str, list[tuple[int, int, int]]] = {}
-        for row, last, until in self._timers.gaps():
-            by_sensor.setdefault(self._specs[row].sensor.sensor, []).append((row, last, until))
+        by_sensor: dict[str, list[Gap]] = {}
+        for gap in self._timers.gaps():
+            by_sensor.setdefault(self._specs[gap[0]].sensor.sensor, []).append(gap)
         for sensor, gaps in by_sensor.items():
             rows = {k for k, spec in enumerate(self._specs) if spec.sensor.sensor == sensor}
-            whole = rows == {row for row, _, _ in gaps} and len({gap[1:] for gap in gaps}) == 1
-            for row, last, until in gaps[:1] if whole else gaps:
+            whole = rows == {gap[0] for gap in gaps} and len({gap[1:3] for gap in gaps}) == 1
+            for row, last, until, due in gaps[:1] if whole else gaps:
                 place = ("sensor", sensor) if whole else self._series_place(row)
-                opened = self._begin(place, self._quiet(row, last), self._told_at(row, last))
+                opened = self._begin(place, _Quiet(last, due), self._told_at(row, last))
                 found += [opened, self._close(place, until)]
         return found
 

@@ -1,4 +1,4 @@
-"""What else the store keeps: quarantine, health of assets, forecasts."""
+"""What else the store keeps: quarantine, health of assets, the worklist of sensors, forecasts."""
 
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from web.api_sensors import held_objects
 from web.catalogue import find_series
 from web.parts import WebParts
 from web.shapes import forecast_rows, health_object, quarantined_object
+from web.worklist import work_rows
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 
@@ -40,6 +41,15 @@ def records_router(parts: WebParts) -> APIRouter:
     def health(asset: str | None = None, limit: Limit = 100) -> Response:
         found = parts.store.health(asset or None, limit)
         return Answer([health_object(item) for item in found], {"found": len(found), "zone": parts.zone})
+
+    @router.get("/worklist", summary="Sensors to see to, by impact: verdict of the day, named cause, readings affected")
+    def worklist(
+        day: Annotated[str | None, Query(description="A time of that day; default: the newest day.")] = None,
+        area: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=100_000)] = 100,
+    ) -> Response:
+        rows = [row for row in work_rows(parts.store, read_time("day", day)) if not area or row["area"] == area]
+        return Answer(rows[:limit], {"found": len(rows), "zone": parts.zone}, {"health": "/v1/health"})
 
     @router.get("/forecasts/{sensor}/{quantity}", summary="Forecasts of a series, the newest issue first")
     def forecasts(

@@ -7,7 +7,7 @@ from domain.flags import Flag, Test
 from domain.quantities import quantity
 from domain.scores import Judged
 from domain.sensors import Sensor
-from models.day_verdict import DayVerdicts, worklist
+from models.day_verdict import DayVerdicts
 from models.series_spec import SeriesSpec
 
 DAY_MS, STEP = 86_400_000, 300_000
@@ -76,11 +76,6 @@ def test_a_few_contradictions_are_intermittent() -> None:
     second.flag[: N // 20] = Flag.SUSPECT
     told = verdict(second)
     assert (told.verdict, told.cause) == ("Intermittent", "intermittent")
-
-
-def test_the_worklist_goes_by_impact() -> None:
-    bad = [verdict(day(1, GOOD[: N // 2])), verdict(day(1, np.full(N, 0.12))), verdict(day(1, GOOD))]
-    assert [v.verdict for v in worklist(bad)] == ["Constant", "Insufficient"]
 
 
 def test_state_goes_out_and_in_and_frames_do_not_matter() -> None:

@@ -13,7 +13,8 @@ import uvicorn
 
 from connectors.alert_store import SqliteAlertStore
 from connectors.duckdb_store import DuckDbStore
-from domain.messages import Alert, Quarantined, Why
+from domain.messages import Alert, Health, Quarantined, Verdict, Why
+from domain.times import DAY_MS
 from domain.windows import Aggregates
 from service.cli import main
 from service.data_dir import ALERTS, HISTORY
@@ -66,7 +67,13 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Quarantined(f"q{k}", NOON + k, "readings.traffic", "gw", "loop-9/traffic.flow", "x", "value", "not a number")
         for k in range(2_500)
     ]
-    assert store.write([batch, *put_aside]) == []
+    verdicts = [Verdict("loop-001", "Constant", "stuck", 0.5, 30.0), Verdict("loop-002", "good", "", 0.0, 0.0)]
+    health = [
+        Health("loop-001", "ring-north", NOON - NOON % DAY_MS + k * DAY_MS, {}, verdicts=verdicts[:k]) for k in (0, 2)
+    ] + [
+        Health("loop-003", "ring-south", NOON, {}, verdicts=[Verdict("loop-003", "Insufficient", "silent", 0.6, 99.5)])
+    ]
+    assert store.write([batch, *put_aside, *health]) == []
     store.close()
     alerts = SqliteAlertStore(folder / ALERTS)
     why = Why('flow, "far" below', 1.0, 2.0, 1.5, 2.5, 1e4, NOON)

@@ -129,3 +129,14 @@ def test_export_of_alerts_and_a_bad_name(borough: Borough, where: list[str], tmp
     assert len(rows_of((tmp_path / "alerts.csv").read_text())) == 3
     ran = borough("export", "alerts", "--out", "alerts.xls", *where)
     assert (ran.code, "does not end in" in ran.err) == (2, True)
+
+
+def test_the_worklist_is_ranked_and_has_a_day(borough: Borough, where: list[str]) -> None:
+    ran = borough("query", "worklist", "--format", "csv", *where)
+    assert (ran.code, ran.err) == (0, "")
+    assert [(row["rank"], row["sensor"], row["cause"]) for row in rows_of(ran.out)] == [("1", "loop-001", "stuck")]
+    rows = rows_of(borough("query", "worklist", "--format", "csv", "--day", "2026-03-02", *where).out)
+    assert [(row["sensor"], row["verdict"], row["share"], row["impact"]) for row in rows] == [
+        ("loop-003", "Insufficient", "0.6", "99.5")
+    ]
+    assert borough("query", "worklist", "--day", "soon", *where).code == 2

@@ -5,7 +5,7 @@ import pytest
 from fastapi import APIRouter
 
 from domain.errors import Full, Unavailable
-from domain.messages import Forecast, Health, Quarantined
+from domain.messages import Forecast, Health, Quarantined, Verdict
 from tests.web.fakes import MINUTE, NOON, FakeWorld, make_world
 from web.app import create_app
 
@@ -128,6 +128,30 @@ async def test_quarantine_health_and_forecasts(client: httpx.AsyncClient, world:
     )
     rows = (await client.get("/v1/forecasts/loop-001/traffic.flow")).json()["data"]
     assert [row["target"][11:16] for row in rows] == ["12:01", "12:02"]
+
+
+async def test_the_worklist_goes_by_impact(client: httpx.AsyncClient, world: FakeWorld) -> None:
+    def verdicts(*impacts: float) -> list[Verdict]:
+        return [Verdict(f"s{x:g}", "Constant" if x else "good", "stuck" if x else "", 0.5, x) for x in impacts]
+
+    assert (await client.get("/v1/worklist")).json()["data"] == []
+    world.store.healths += [
+        Health("pump-2", "north", NOON, {}, verdicts=verdicts(0, 7)),
+        Health("pump-1", "centre", NOON, {}, verdicts=verdicts(5, 90)),
+    ]
+    body = (await client.get("/v1/worklist?limit=2")).json()
+    assert [(row["rank"], row["sensor"], row["verdict"], row["cause"]) for row in body["data"]] == [
+        (1, "s90", "Constant", "stuck"),
+        (2, "s7", "Constant", "stuck"),
+    ]
+    assert body["meta"]["found"] == 3
+    (row,) = (await client.get("/v1/worklist?area=north&day=2026-03-02T00:00:00Z")).json()["data"]
+    assert row == {
+        "rank": 2, "day": "2026-03-02T12:00:00Z", "sensor": "s7", "area": "north", "asset": "pump-2",
+        "verdict": "Constant", "cause": "stuck", "share": 0.5, "impact": 7.0,
+    }  # fmt: skip
+    assert (await client.get("/v1/worklist?day=yesterday")).status_code == 422
+    assert (await client.get("/v1/worklist?day=2026-02-02T00:00:00Z")).json()["data"] == []
 
 
 async def test_openapi_lists_the_fixed_routes(client: httpx.AsyncClient) -> None:
