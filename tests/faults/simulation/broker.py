@@ -7,7 +7,7 @@ are refused, everything else a member woken too late may still do.
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from connectors.kafka_publisher import Sent, size_of
@@ -114,6 +114,24 @@ class SimKafka:
             await self._broker.call()
             self._epoch = self._broker.epoch
             self._under_way = [(sent, self._broker.append(sent.record)) for sent, _ in self._under_way]
+
+
+class SimPast:
+    """Implements ``domain.ports.Log``: what is flushed, and now and then no answer in the middle of it."""
+
+    def __init__(self, broker: SimBroker) -> None:
+        self._broker = broker
+
+    async def end(self, topic: str, partition: int) -> int:
+        await self._broker.call()
+        return self._broker.flushed[topic, partition]
+
+    async def between(self, topic: str, partition: int, begin: int, end: int) -> AsyncIterator[tuple[int, bytes]]:
+        await self._broker.call()
+        for offset in range(begin, min(end, self._broker.flushed[topic, partition])):
+            yield offset, self._broker.logs[topic, partition][offset]
+            if self._broker.rng.random() < 0.1:
+                await self._broker.call()
 
 
 @dataclass(eq=False)

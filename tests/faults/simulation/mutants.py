@@ -14,6 +14,7 @@ from domain.windows import Aggregates
 from streams.reading_log import ReadingLog
 from streams.takers import DeskTaker, StoreTaker
 from streams.worker import Place, Worker
+from tests.faults.simulation.broker import SimBroker
 from tests.faults.simulation.keepers import SimStore, rows_of
 from tests.faults.simulation.sites import Parts
 
@@ -138,6 +139,10 @@ class Unsynced(FileCheckpoints):
             del disk.fsync
 
 
+def _no_past(broker: SimBroker) -> None:
+    """Nothing to go back to."""
+
+
 @dataclass(frozen=True)
 class Mutant:
     """``mode``: where it must be found, within ``seeds`` histories from ``first`` on.
@@ -151,20 +156,24 @@ class Mutant:
     first: int = 0
 
 
+#: With ``_no_past``: where the log is at hand the worker goes back to it and is right all the same, as it must be.
 MUTANTS = {
     "ack before checkpoint": Mutant("embedded", Parts(worker=AcksBeforeCheckpoint)),
-    "ack before checkpoint, Kafka": Mutant("distributed", Parts(worker=AcksBeforeCheckpoint)),
+    "ack before checkpoint, Kafka": Mutant("distributed", Parts(worker=AcksBeforeCheckpoint, past=_no_past)),
     "checkpoint before settle": Mutant("embedded", Parts(worker=CheckpointsBeforeSettle)),
     "checkpoint before settle, Kafka": Mutant("distributed", Parts(worker=CheckpointsBeforeSettle)),
     "offsets not in the state": Mutant("distributed", Parts(worker=ForgetsOffsets)),
     "offset in the state one too far": Mutant("distributed", Parts(worker=OneTooFar)),
-    "state kept when revoked": Mutant("distributed", Parts(worker=KeepsWhatIsRevoked)),
-    "checkpoint not loaded": Mutant("distributed", Parts(worker=StartsEmpty)),
+    "state kept when revoked": Mutant("distributed", Parts(worker=KeepsWhatIsRevoked, past=_no_past)),
+    "checkpoint not loaded": Mutant("distributed", Parts(worker=StartsEmpty, past=_no_past)),
+    "a gap in the offsets taken as it is": Mutant("distributed", Parts(past=_no_past), first=755),
     "store acknowledges before it has written": Mutant("distributed", Parts(store=StoreAcksBeforeWrite)),
     "desk acknowledges before it has kept": Mutant("distributed", Parts(desk=DeskAcksBeforePut), first=58),
     "desk gives up": Mutant("distributed", Parts(desk=DeskGivesUp)),
     "outbox forgets before the broker has it": Mutant("distributed", Parts(pump=ForgetsBeforeSettle)),
     "increments instead of absolute values": Mutant("embedded", Parts(keeper=AddsUp)),
     "checkpoint not synced": Mutant("embedded", Parts(checkpoints=Unsynced)),
-    "newest checkpoint is the last written": Mutant("distributed", Parts(rank=lambda state: 0), first=56),
+    "newest checkpoint is the last written": Mutant(
+        "distributed", Parts(rank=lambda state: 0, past=_no_past), first=56
+    ),
 }

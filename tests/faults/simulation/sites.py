@@ -15,7 +15,7 @@ from connectors.gateway import Gateway, GatewayLimits
 from connectors.progress import BrokerProgress, TakenLedger
 from connectors.pump import Pump
 from domain.errors import Unavailable
-from domain.ports import Publisher
+from domain.ports import Log, Publisher
 from domain.topics import ALERTS as ALERTS_TOPIC
 from domain.topics import READINGS
 from service.ground import CONSUMERS
@@ -23,7 +23,7 @@ from streams.agents import ALERTS, ANALYSE, STORE
 from streams.setup import Setup
 from streams.takers import DeskTaker, StoreTaker
 from streams.worker import Worker, rank_of
-from tests.faults.simulation.broker import SimBroker, SimGroup, SimKafka
+from tests.faults.simulation.broker import SimBroker, SimGroup, SimKafka, SimPast
 from tests.faults.simulation.disk import SimDisk, SimPath
 from tests.faults.simulation.judge import Outcome
 from tests.faults.simulation.keepers import NobodyHeld, SimAlerts, SimCheckpoints, SimOutbox, SimStore
@@ -49,6 +49,7 @@ class Parts:
     checkpoints: type[FileCheckpoints] = FileCheckpoints
     keeper: type[SimStore] = SimStore
     rank: Callable[[bytes], int] = rank_of
+    past: Callable[[SimBroker], Log | None] = SimPast
 
 
 class _Ground:
@@ -165,7 +166,7 @@ class Machine:
     def _open_worker(self, name: str, ground: _Ground) -> None:
         worker = self.parts.worker(
             self._setup.analyser, ground.publisher(), ground.relay(), ground.checkpoints(), ground.progress,
-            ground.broker.instance,
+            ground.broker.instance, self.parts.past(ground.broker),
         )  # fmt: skip
         member = ground.groups["analyse"].start(worker.take, worker.revoke)
         self._workers[name] = worker, member, asyncio.get_running_loop().create_task(worker.run(CHECKPOINT_S))
