@@ -99,11 +99,11 @@ class Shape:
         off = np.abs(now.r)
         c.unusual |= now.warm & (off > _UNUSUAL * now.size)
         c.fail(now.warm & (off > self._limits.climatology * now.size), Flag.SUSPECT, Test.CLIMATOLOGY)
-        moved = np.flatnonzero(c.tests & np.uint32(Test.LEVEL))
-        if len(moved):
-            x, row = c.x[moved], c.row[moved]
-            unit = self._units.judge(row, c.t[moved], x, x - now.r[moved], s[INTERVAL, moved])
-            c.tests[moved[unit]] |= np.uint32(Test.UNIT)
+        shifted = np.flatnonzero(c.tests & np.uint32(Test.LEVEL))
+        if len(shifted):
+            x, row = c.x[shifted], c.row[shifted]
+            unit = self._units.judge(row, c.t[shifted], x, x - now.r[shifted], s[INTERVAL, shifted])
+            c.tests[shifted[unit]] |= np.uint32(Test.UNIT)
         self._learn(c, s, now, day, one, of_week, of_day)
         self._one[:, c.row] = one
         return spike, spike & (stat[0] > self._limits.spike_fail)
@@ -146,7 +146,7 @@ class Shape:
         rough = self._rough[c.row]
         rough = np.where(now.near2[:, None], np.column_stack((rough[:, 1:], np.minimum(away, _CLIP))), rough)
         self._rough[c.row] = rough
-        return np.where(now.near2, np.sort(rough, axis=1)[:, _ROUGH // 2], 0.0)
+        return np.asarray(np.where(now.near2, np.sort(rough, axis=1)[:, _ROUGH // 2], 0.0))
 
     def _either_side(self, c: Columns, now: _Now) -> tuple[Floats, Floats]:
         """Median of the three residuals before the last three, and of the last three; NaN at first."""
@@ -160,7 +160,7 @@ class Shape:
 
     def _slow(self, now: _Now, one: Floats) -> Floats:
         one[SLOW] += now.slow_share * (np.clip(now.r / now.size, -6, 6) - one[SLOW])
-        return np.abs(one[SLOW])
+        return np.asarray(np.abs(one[SLOW]))
 
     def _beyond(self, stat: Floats, now: _Now, one: Floats, t: Floats) -> NDArray[np.bool_]:
         """``bool[4, n]``: statistics beyond their limit and their record. The record fades; what is extraordinary
