@@ -150,7 +150,9 @@ class Shape:
 
     def _either_side(self, c: Columns, now: _Now) -> tuple[Floats, Floats]:
         """Median of the three residuals before the last three, and of the last three; NaN at first."""
-        ring = np.column_stack((self._ring[c.row, 1:], now.r))
+        ring = self._ring[c.row]
+        ring[:, :-1] = ring[:, 1:]
+        ring[:, -1] = now.r
         self._ring[c.row] = ring
         return _median3(ring[:, :3]), _median3(ring[:, 3:])
 
