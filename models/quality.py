@@ -53,7 +53,7 @@ class QualityTests:
         new = specs[len(self._rated) :]
         if not new:
             return
-        self._shape.ensure(len(specs))
+        self._shape.ensure(specs)
         rated = np.array([np.nan if spec.sensor.rated_kw is None else spec.sensor.rated_kw for spec in new])
         power = np.array([spec.quantity.name == "energy.active_power" for spec in new])
         user = np.array([user_span(spec.quantity, spec.sensor) for spec in new]).T

@@ -15,6 +15,27 @@ from domain.sensors import Sensor
 #: Suspect above rated power times this: connected capacity with the usual overload margin (domain facts, section 3).
 RATED_MARGIN: Final = 1.2
 
+#: What a value is multiplied by when it is reported in another unit. Speed: mph, m/s; flow: per minute, per five
+#: minutes; gases: ppb at 20 °C (domain facts, section 1), CO also µg/m³; particles: mg/m³; power: W, MW; voltage: kV;
+#: current: mA.
+UNIT_FACTORS: Final = {
+    "traffic.speed": (0.621371, 1.609344, 1 / 3.6),
+    "traffic.flow": (1 / 60, 1 / 12),
+    "air.no2": (1 / 1.9125, 1.9125, 0.001),
+    "air.o3": (1 / 1.995, 1.995, 0.001),
+    "air.so2": (1 / 2.663, 2.663, 0.001),
+    "air.co": (1 / 1.164, 1_000.0),
+    "air.pm10": (0.001,),
+    "air.pm25": (0.001,),
+    "air.pressure": (0.1, 0.750062),
+    "air.wind_speed": (3.6, 1.943844, 2.236936),
+    "energy.active_power": (1_000.0, 0.001),
+    "energy.reactive_power": (1_000.0, 0.001),
+    "energy.apparent_power": (1_000.0, 0.001),
+    "energy.voltage": (0.001,),
+    "energy.current": (1_000.0,),
+}
+
 #: Largest credible change between one-minute samples, per minute: WMO-No. 8 (CIMO guide), quality control of automatic
 #: weather stations. Quantities that are not here have no universal limit; the learned spike test covers them.
 RATE_PER_MINUTE: Final = {

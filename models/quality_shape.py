@@ -4,7 +4,7 @@ All statistics are in the series' own scatter, which is learned per hour of day;
 both the limit and the record of the series. One round (a reading of each row) at a time, in numpy on columns.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ from domain.readings import Floats, Ints
 from models.contract import Payload
 from models.quality_limits import ShapeLimits
 from models.quality_steps import FIRST, INTERVAL, SEEN, Columns, T, X
+from models.quality_units import Units
+from models.series_spec import SeriesSpec
 
 _RING: Final = 6  # residuals kept: two medians of three
 _ROUGH: Final = 8  # spike statistics kept: a single spike spoils three, so their median is untouched
@@ -27,6 +29,7 @@ _STEP_SHARE: Final = 0.7  # of the slow residual: so large a step explains it
 _STEP_LEFT: Final = 0.3  # of the residual before a step back: so much of what began it is still remembered
 _FROM_USUAL: Final = 0.5  # of a step: what began so close to the usual course has left it by that step
 _UNUSUAL: Final = 3.0  # mean residuals
+_LEARNED_MOST: Final = 12.0  # mean residuals from what is expected
 _DAY: Final = 86_400.0
 (LAST_R, BEFORE_R, BEFORE_T, CHANGE, VIVID, SLOW, BIG_STEP, STILL, STILL_MEAN) = range(9)
 # Of spike, noise, step and drift: the record, the record when it last began to rise, and when that was (seconds).
@@ -63,12 +66,14 @@ class Shape:
         self._ring = np.full((0, _RING), np.nan)
         self._rough = np.zeros((0, _ROUGH))
         self._one = np.zeros((_LINES, 0))
+        self._units = Units()
 
-    def ensure(self, rows: int) -> None:
-        """Make room for ``rows`` series."""
-        more = rows - len(self._week)
+    def ensure(self, specs: Sequence[SeriesSpec]) -> None:
+        """Make room for these series."""
+        more = len(specs) - len(self._week)
         if more <= 0:
             return
+        self._units.ensure(specs)
         for name, fill in (("_week", 0.0), ("_week_n", 0.0), ("_day", 0.0), ("_ring", np.nan), ("_rough", 0.0)):
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.full((more, *old.shape[1:]), fill)]))
@@ -94,6 +99,11 @@ class Shape:
         off = np.abs(now.r)
         c.unusual |= now.warm & (off > _UNUSUAL * now.size)
         c.fail(now.warm & (off > self._limits.climatology * now.size), Flag.SUSPECT, Test.CLIMATOLOGY)
+        shifted = np.flatnonzero(c.tests & np.uint32(Test.LEVEL))
+        if len(shifted):
+            x, row = c.x[shifted], c.row[shifted]
+            unit = self._units.judge(row, c.t[shifted], x, x - now.r[shifted], s[INTERVAL, shifted])
+            c.tests[shifted[unit]] |= np.uint32(Test.UNIT)
         self._learn(c, s, now, day, one, of_week, of_day)
         self._one[:, c.row] = one
         return spike, spike & (stat[0] > self._limits.spike_fail)
@@ -136,11 +146,13 @@ class Shape:
         rough = self._rough[c.row]
         rough = np.where(now.near2[:, None], np.column_stack((rough[:, 1:], np.minimum(away, _CLIP))), rough)
         self._rough[c.row] = rough
-        return np.where(now.near2, np.sort(rough, axis=1)[:, _ROUGH // 2], 0.0)
+        return np.asarray(np.where(now.near2, np.sort(rough, axis=1)[:, _ROUGH // 2], 0.0))
 
     def _either_side(self, c: Columns, now: _Now) -> tuple[Floats, Floats]:
         """Median of the three residuals before the last three, and of the last three; NaN at first."""
-        ring = np.column_stack((self._ring[c.row, 1:], now.r))
+        ring = self._ring[c.row]
+        ring[:, :-1] = ring[:, 1:]
+        ring[:, -1] = now.r
         self._ring[c.row] = ring
         return _median3(ring[:, :3]), _median3(ring[:, 3:])
 
@@ -150,7 +162,7 @@ class Shape:
 
     def _slow(self, now: _Now, one: Floats) -> Floats:
         one[SLOW] += now.slow_share * (np.clip(now.r / now.size, -6, 6) - one[SLOW])
-        return np.abs(one[SLOW])
+        return np.asarray(np.abs(one[SLOW]))
 
     def _beyond(self, stat: Floats, now: _Now, one: Floats, t: Floats) -> NDArray[np.bool_]:
         """``bool[4, n]``: statistics beyond their limit and their record. The record fades; what is extraordinary
@@ -212,13 +224,15 @@ class Shape:
         day[_MOVE] += np.where(now.near, gain * (move - day[_MOVE]), 0.0)
         day[_SIZE] += gain * (size - day[_SIZE])
         one[CHANGE] += np.where(now.near, np.maximum(gain / 8, 0.0) * (move - one[CHANGE]), 0.0)
-        day[_MEAN] += np.maximum(1 / (1 + count), 0.05 * in_hour) * (c.x - day[_MEAN])
+        # What is out of all proportion (another unit) must not carry the usual course away with it.
+        most = np.where(now.warm, _LEARNED_MOST * now.size, np.inf)
+        day[_MEAN] += np.maximum(1 / (1 + count), 0.05 * in_hour) * np.clip(c.x - day[_MEAN], -most, most)
         day[_COUNT] += 1
         self._day.reshape(-1)[_cells(c, of_day)] = day
         weeks, counts = self._week.reshape(-1), self._week_n.reshape(-1)
         cell = c.row.astype(np.int64) * 168 + of_week
         seen, mean = counts.take(cell), weeks.take(cell)
-        weeks[cell] = mean + np.maximum(1 / (1 + seen), 0.15 * in_hour) * (c.x - mean)
+        weeks[cell] = mean + np.maximum(1 / (1 + seen), 0.15 * in_hour) * np.clip(c.x - mean, -most, most)
         counts[cell] = seen + 1
         one[BEFORE_R], one[LAST_R], one[BEFORE_T] = one[LAST_R].copy(), now.r, s[T]
 
@@ -228,11 +242,12 @@ class Shape:
 
     def snapshot(self) -> Payload:
         names = ("week", "week_n", "day", "ring", "rough", "one")
-        return {name: getattr(self, f"_{name}").copy() for name in names}
+        return {**{name: getattr(self, f"_{name}").copy() for name in names}, "units": self._units.snapshot()}
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         for name in ("week", "week_n", "day", "ring", "rough", "one"):
             setattr(self, f"_{name}", np.array(payload[name], np.float64))
+        self._units.restore(payload["units"])
 
 
 def _median3(x: Floats) -> Floats:

@@ -38,6 +38,8 @@ class Columns:
 
 def rate_of_change(c: Columns, s: Floats) -> None:
     """Change per minute against the limit of the quantity; after a gap it says nothing."""
+    if np.isnan(c.rate_limit).all():
+        return
     dt = np.where(s[SEEN] >= 1, c.t - s[T], 0.0)
     per_minute = np.abs(c.x - s[X]) / np.maximum(dt / 60, 1.0)
     fast = (dt > 0) & (dt <= RATE_GAP_S_MAX) & (per_minute > c.rate_limit)
@@ -55,7 +57,7 @@ def flat_line(c: Columns, s: Floats, limits: FlatLimits) -> None:
     longest = np.where(zero, s[LONGEST_ZERO], s[LONGEST])
     # A run that has ended is learned; one that was out of all proportion only by so much at a time.
     ended = (s[SEEN] >= 1) & ~same
-    for line, mine in ((LONGEST, ~was_zero), (LONGEST_ZERO, was_zero)):
+    for line, mine in ((LONGEST, ~was_zero), (LONGEST_ZERO, was_zero)) if ended.any() else ():
         most = np.maximum(s[line] * limits.times_longest, limits.readings) * limits.times_longest
         learning = s[RUNS] < limits.runs_first
         length = np.where(learning, s[RUN], np.minimum(s[RUN], most))
@@ -71,6 +73,8 @@ def flat_line(c: Columns, s: Floats, limits: FlatLimits) -> None:
     judged = history & (s[RUNS] >= limits.runs_first)
     readings = np.maximum(np.where(zero, limits.zero_readings, limits.readings), limits.times_longest * longest)
     flat = judged & (s[RUN] > readings) & (lasted > seconds)
+    if not flat.any():
+        return
     surely = judged & (s[RUN] > 2 * readings) & (lasted > 2 * seconds)
     # A series that had moved away before it came to zero has been shifted below it: no drop-out.
     shifted = s[RUN_UNUSUAL] > 0

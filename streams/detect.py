@@ -35,7 +35,7 @@ class DetectStage:
     """Scores with one detector; opens and closes findings."""
 
     kind: ClassVar[str] = "detect"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     def __init__(self, board: Board, detector: Detector) -> None:
         self._board = board

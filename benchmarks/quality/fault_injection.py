@@ -3,8 +3,8 @@
 Sizes are in units of the 5–95 % range of the series, durations in hours (hourly series; shorter where readings come
 every few minutes): spike 0.6–1.2, level ±0.4–0.8 for 24–72 h (4–24 h), noise with deviation 0.2–0.4 for 12–48 h
 (2–8 h), drift up to ±0.6–1.2 within 72–168 h (12–36 h), stuck for 12–48 h (2–12 h), drop-out as zeros or as missing
-readings for 8–36 h (1–6 h). Values below zero are cut off, as an instrument would; level and drift go
-downward only where hardly any would be.
+readings for 8–36 h (1–6 h). Values below zero are cut off, as an instrument would; level, drift and spike
+go downward only where hardly any would be: a spike below a value near zero is no spike once it is cut off.
 """
 
 from dataclasses import dataclass
@@ -66,6 +66,8 @@ def _apply(
     part = x[begin:end]
     # Downward only where it leaves the series above zero: cut off at zero it would be a drop-out to any observer.
     if kind in ("level", "drift") and np.mean(part < (0.6 if kind == "level" else 0.9) * reach) > 0.05:
+        sign = 1.0
+    if kind == "spike" and part[0] < (0.6 + 0.6 * u) * reach:
         sign = 1.0
     if kind == "stuck":
         part[:] = x[begin]

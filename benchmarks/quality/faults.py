@@ -187,6 +187,8 @@ def main() -> None:
     command = (
         f"benchmarks/quality/faults.py --seed {options.seed} --detector {options.detector} --series {options.series}"
     )
+    command += f" --half {options.half}" if options.half else ""
+    command += f" --domain {options.domain}" if options.domain else ""
     print(command, told(parts), sep="\n\n")
     if options.write:
         from benchmarks.quality import faults_page

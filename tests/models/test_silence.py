@@ -69,3 +69,34 @@ def test_restored_state_goes_on():
 def test_durations_must_be_positive():
     with pytest.raises(Misconfigured, match="intervals"):
         Silence(intervals=0)
+
+
+def steps(silence: Silence, minutes: list[int], interval_s: float = 60.0) -> list[tuple[int, int, int, int]]:
+    """Readings of one series at these minutes, one a frame; the gaps told, in minutes."""
+    told = []
+    for minute in minutes:
+        t = np.array([minute * MINUTE], np.int64)
+        silence.seen(np.zeros(1, np.int32), t, minute * MINUTE, np.array([interval_s]))
+        told += [(row, last // MINUTE, until // MINUTE, due // MINUTE) for row, last, until, due in silence.gaps()]
+    return told
+
+
+def test_gaps_that_keep_coming_are_told_less_and_a_longer_one_still() -> None:
+    gap, day = 8, 1_440
+    each = [m for k in range(20) for m in range(k * day, (k + 1) * day, 1) if not 600 < m % day < 600 + gap]
+    told = steps(Silence(), each)
+    assert 2 <= len(told) <= 8  # of twenty
+    silence = Silence()
+    steps(silence, [*range(0, 600), *range(5 * day, 5 * day + 600)])  # days without a reading
+    (found,) = steps(silence, [5 * day + 600 + 12])
+    assert found[1:3] == (5 * day + 599, 5 * day + 612)
+
+
+def test_a_series_that_does_not_keep_its_interval_is_due_after_its_longest_step_of_late() -> None:
+    minutes = [*range(0, 100), 103, *range(104, 200), 230]
+    (found,) = steps(Silence(), minutes)
+    assert found == (0, 199, 230, 199 + 4)
+    whole = Silence()
+    t = np.array(minutes, np.int64) * MINUTE
+    whole.seen(np.zeros(len(t), np.int32), t, 0, np.array([60.0]))
+    assert [tuple(x // MINUTE for x in gap[1:]) for gap in whole.gaps()] == [found[1:]]

@@ -58,3 +58,16 @@ def test_frames_and_restores_change_nothing() -> None:
         watch = again
     assert parts == whole
     assert len(whole) > 5
+
+
+def test_a_fault_that_proves_itself_later_is_one_of_its_own() -> None:
+    watch = FaultWatch()
+    drift = [(0, 5 * k, int(Test.DRIFT)) for k in range(20)]
+    stuck = [(0, 100 + 5 * k, int(Test.FLAT_LINE)) for k in range(3)]
+    assert told(watch.seen(readings(*drift, *stuck), INTERVAL)) == [
+        (0, "quality.drift", True),
+        (100, "", False),
+        (100, "quality.stuck", True),
+    ]
+    soon = [(1, 5 * k, int(Test.DRIFT)) for k in range(5)] + [(1, 25, int(Test.FLAT_LINE)), (1, 30, int(Test.NOISE))]
+    assert told(watch.seen(readings(*soon), INTERVAL)) == [(0, "quality.drift", True)]
