@@ -80,7 +80,8 @@ class NoveltyRow:
 
     def __init__(self, state: NoveltyState, p: NoveltyParameters, row: int) -> None:
         self._state, self._p, self._row = state, p, row
-        line = self._line = state.line[:, row].tolist()
+        self._line: list[float] = state.line[:, row].tolist()
+        line = self._line
         self._decay = Decays()
         small = (*(line[k] for k in _MUST_BE_FINITE), *line[SHORT], *line[LONG], *line[SQUARE])
         self.serves = (
@@ -140,12 +141,12 @@ class NoveltyRow:
                 went.ends.append(end)
             else:
                 went.ends[-1] = end
-            for column, now in zip(
-                (went.y, went.mean, went.hour, went.ahead, went.recent, went.spacing),
-                (*end, ahead, recent, spacing),
-                strict=True,
-            ):
-                column.append(now)
+            went.y.append(y)
+            went.mean.append(line[MEAN])
+            went.hour.append(line[HOUR])
+            went.ahead.append(ahead)
+            went.recent.append(recent)
+            went.spacing.append(spacing)
             if line[KEPT] >= line[NEXT_SCALE]:
                 break
         return went

@@ -65,7 +65,7 @@ class NoveltyParameters:
     reference_s: float = 900_000.0
     evidence_max: float = 6.0
     young_s: float = 4 * 86_400.0
-    young_power: float = 0.7
+    young_power: float = 0.9
     warm_up_s: float = 86_400.0
     mean_s: float = 10_800.0
     hour_s: float = 3_600.0

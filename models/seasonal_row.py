@@ -76,8 +76,7 @@ class SeasonalRow:
         """Score a reading, then learn it; ``at`` and ``share`` are its places in the profiles of the row."""
         line, p, state = self._line, self._p, self._state
         profile, weights, base = state.profile, state.weight, self._row * BINS
-        dt = (t - line[T]) / 1_000
-        known = line[INTERVAL]
+        dt, known = (t - line[T]) / 1_000, line[INTERVAL]
         interval = max(min(max(dt, 0.9 * known), 1.1 * known), 1e-3)
         gap = dt / interval
 
@@ -101,9 +100,7 @@ class SeasonalRow:
         size = abs(innovation)
         z = min(size / scale, 1e6)
 
-        recent = min(dt, 3 * interval)
-        sd = sqrt(line[VAR])
-        held = residual
+        recent, sd, held = min(dt, 3 * interval), sqrt(var), residual
         if line[SEEN] >= EARLY:
             far = FAR * sd + floor
             held = min(max(residual, -far), far)
@@ -121,24 +118,32 @@ class SeasonalRow:
         )  # fmt: skip
 
         count = line[SEEN] + 1
-        early = count <= EARLY
         rate = 1 / min(count, max(p.memory_s / interval, 2.0))
         error, usual_size = residual, size
-        if not early:
+        if count > EARLY:
             error = min(max(residual, -p.clip * sd - floor), p.clip * sd + floor)
             usual_size = min(size, max(p.clip, 1.3 * quantile[0]) * scale)
         usual_size *= TO_SIGMA
         self._learn_places(bins, parts, weight, share, error * (1 - rate), per_hour)
         state.spread[at_hour] = spread + (usual_size - spread) / (min(behind, p.profile_days * per_hour) + 1)
         self._learn_tails(stat, quantile, count, interval / level_span, interval / noise_span)
+        self._learn_reading(t, x, interval, gap, (z, scale, innovation, residual, carried, held, mean_r, mean_z))
+        line[LEVEL] += rate * error
+        line[SCALE] += rate * (usual_size - line[SCALE])
+        return noted
+
+    def _learn_reading(self, t: float, x: float, interval: float, gap: float, now: tuple[float, ...]) -> None:
+        """The reading, its residual, how large those are and how alike, and the short means."""
+        line = self._line
+        z, scale, innovation, residual, carried, held, mean_r, mean_z = now
+        count = line[SEEN] + 1
+        rate = 1 / min(count, max(self._p.memory_s / interval, 2.0))
         reach = line[REACH] * scale
-        line[R], was = residual if early else carried + min(max(innovation, -reach), reach), line[R]
-        line[REACH] = 2 * line[REACH] if z > line[REACH] else p.clip
+        line[R], was = residual if count <= EARLY else carried + min(max(innovation, -reach), reach), line[R]
+        line[REACH] = 2 * line[REACH] if z > line[REACH] else self._p.clip
         if gap < 1.5:
             line[COV] += rate * (held * was - line[COV])
         line[VAR] += rate * (held * held - line[VAR])
-        line[LEVEL] += rate * error
-        line[SCALE] += rate * (usual_size - line[SCALE])
         line[MEAN_R], line[MEAN_Z] = mean_r, mean_z
         line[SIZE_R] += rate * (min(abs(mean_r), 1e6) - line[SIZE_R])
         line[SIZE_Z] += rate * (mean_z - line[SIZE_Z])
@@ -146,7 +151,6 @@ class SeasonalRow:
         if unit > 0 and (line[UNIT] == 0 or unit < line[UNIT]):
             line[UNIT] = unit
         line[T], line[X], line[SEEN], line[INTERVAL] = t, x, count, interval
-        return noted
 
     def _learn_places(
         self, bins: list[int], parts: list[float], weight: list[float], share: list[float], error: float,

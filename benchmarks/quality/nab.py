@@ -1,6 +1,6 @@
-"""The Numenta Anomaly Benchmark through ``borough backtest``: a table on stdout, a Markdown fragment for the docs.
+"""The Numenta Anomaly Benchmark through ``borough backtest``: a table on stdout, and in Markdown with ``--write``.
 
-``python -m benchmarks.quality.nab --data ../shared/data/nab --write docs/quality/nab.md``. The threshold is the one
+``python -m benchmarks.quality.nab --data ../shared/data/nab --write nab-rows.md``. The threshold is the one
 built in: a score of 0.5. Perturbations carry a seed. Parameters are varied on the detector itself, behind the episode
 gate, as ``backtest`` has no knobs for them; the first lines show that both ways agree.
 """
@@ -28,12 +28,12 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, default=Path("../shared/data/nab"))
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--write", type=Path, help="the Markdown fragment")
+    options.add_argument("--write", type=Path, help="the table in Markdown")
     options.add_argument("--parts", nargs="*", default=["backtest", "perturbed", "directly", "varied", "half"])
     options.add_argument("--detectors", nargs="*", default=list(DETECTORS))
     chosen = options.parse_args()
     files = load(chosen.data)
-    command = f"`python -m benchmarks.quality.nab --data {chosen.data} --seed {chosen.seed}`"
+    command = f"`python -m benchmarks.quality.nab --seed {chosen.seed} --parts {' '.join(chosen.parts)}`"
     out = [f"Made by {command}; 58 series, 116 windows, threshold 0.5.", ""]
     out += ["| run | standard | low FP | low FN | windows found | false | note |", "|---|---|---|---|---|---|---|"]
     for name, tallies, note in lines(files, chosen):

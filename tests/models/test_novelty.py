@@ -6,9 +6,11 @@ from domain.flags import Flag
 from domain.quantities import quantity
 from domain.scores import Judged, Scores
 from domain.sensors import Sensor
+from models.episodes import Episodes
 from models.novelty import NoveltyDetector
 from models.novelty_state import NoveltyParameters
 from models.rounds import NARROW
+from models.seasonal import SeasonalDetector
 from models.series_spec import SeriesSpec
 
 STEP = 1_800_000
@@ -69,7 +71,7 @@ def test_a_foreign_state_is_refused() -> None:
 def strange(seed: int, step: int, kind: str) -> Judged:
     """A series with what real ones have: a daily pattern, gaps, jitter, missing, failed, equal and huge values."""
     rng = np.random.default_rng(seed)
-    n = min(12 * 86_400_000 // step, 700)
+    n = min(12 * 86_400_000 // step, 500)
     t = np.arange(n) * step + rng.integers(0, step // 4 if seed % 2 else 1, n)
     x = np.round(500 + 100 * np.sin(2 * np.pi * t / 86_400_000) + rng.normal(0, 10, n), seed % 3)
     x[rng.random(n) < 0.01] += 200
@@ -112,3 +114,47 @@ def test_one_row_in_plain_numbers_and_many_in_columns_come_to_the_same_to_the_la
     np.testing.assert_array_equal(left["ring"][:, left["seat"][slow]], right["ring"][:, right["seat"][slow]])
     for name in ("line", "profile", "weight", "spread"):
         np.testing.assert_array_equal(left["seasonal"][name], right["seasonal"][name], name)
+
+
+def weather(rows: int, days: float, step: int, seed: int) -> Judged:
+    """Series that wander like the air of a town: new values come every day, and are nothing strange."""
+    rng = np.random.default_rng(seed)
+    n, keep = int(days * 86_400_000 / step), np.exp(-step / (8 * 3_600_000))
+    x = np.empty((rows, n))
+    x[:, 0] = rng.normal(0, 1, rows)
+    for k in range(1, n):
+        x[:, k] = keep * x[:, k - 1] + np.sqrt(1 - keep * keep) * rng.normal(0, 1, rows)
+    values = 30 + 8 * x + rng.normal(0, 0.4, (rows, n))
+    row, t = np.repeat(np.arange(rows, dtype=np.int32), n), np.tile(np.arange(n) * step, rows)
+    return Judged(row, t, values.ravel(), np.ones(rows * n, np.uint8), np.zeros(rows * n, np.uint32))
+
+
+def of(made: NoveltyDetector | SeasonalDetector, readings: Judged) -> Scores:
+    rows = int(readings.row[-1]) + 1
+    made.ensure([SeriesSpec(f"s{k}/air.no2", quantity("air.no2"), Sensor(f"s{k}", "a")) for k in range(rows)])
+    return made.observe(readings)
+
+
+def onsets(made: NoveltyDetector, readings: Judged) -> int:
+    gated = Episodes().gate(readings, of(made, readings), np.full(int(readings.row[-1]) + 1, 300.0))
+    return len(gated.opened)
+
+
+def test_weather_raises_little_and_less_where_a_series_is_hardly_known_unless_it_is_large() -> None:
+    readings = weather(rows=12, days=7, step=300_000, seed=3)
+    assert onsets(NoveltyDetector(), readings) <= 2 * 12  # the floor: two per sensor-week
+    young = readings.take(readings.t < 2.5 * 86_400_000)
+    assert onsets(NoveltyDetector(), young) < onsets(NoveltyDetector(NoveltyParameters(young_power=0.0)), young)
+    last = np.flatnonzero(np.append(young.row[1:] != young.row[:-1], True))
+    young.x[last[:, None] - np.arange(3)] += 80
+    assert len(set(young.row[of(NoveltyDetector(), young).score >= 0.5])) == 12
+
+
+def test_a_fast_series_is_judged_by_its_expectation_alone_and_holds_no_past() -> None:
+    readings = weather(rows=2, days=1.5, step=60_000, seed=4)
+    readings.x[-1] += 100
+    made = NoveltyDetector()
+    novelty, seasonal = of(made, readings), of(SeasonalDetector(), readings)
+    np.testing.assert_array_equal(novelty.score[2:], seasonal.score[2:])
+    assert novelty.score[-1] >= 0.5
+    assert made.snapshot()["ring"].shape[1] == 0
