@@ -30,6 +30,7 @@ import numpy as np
 from benchmarks.quality.city_series import DOMAINS, HALVES, City, load
 from benchmarks.quality.fault_injection import KINDS, WARM_FAST_MS, WARM_MS, Injected, faulty
 from domain.times import format_time
+from models.registry import DEFAULT
 from service.backtest import backtest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,7 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--detector", default="seasonal")
+    parser.add_argument("--detector", default=DEFAULT)
     parser.add_argument("--series", type=int, default=8, help="series per domain and half")
     parser.add_argument("--half", choices=HALVES, default=None)
     parser.add_argument("--domain", choices=DOMAINS, default=None)
