@@ -13,8 +13,6 @@ from domain.windows import Aggregates
 
 Row = dict[str, str]
 
-_SUM_MAX = 1e300  # the mean of values beyond it may be infinite, which InfluxDB does not keep
-
 
 def parsed(text: str) -> Iterator[Row]:
     """Rows of a Flux CSV answer: tables follow each other, each schema with its header after an empty line."""
@@ -37,14 +35,8 @@ def times_of(rows: Sequence[Row]) -> Ints:
 
 
 def _is_whole(row: Row) -> bool:
-    """InfluxDB shows the fields of a point that is just being written one by one: it is not there yet."""
-    if not all(row.get(name) for name in ("count", "coverage", "flag", "revision")):
-        return False
-    if row["count"] == "0":
-        return True
-    if not all(row.get(name) for name in ("min", "max", "last")):
-        return False
-    return bool(row.get("mean")) or max(abs(float(row["min"])), abs(float(row["max"]))) > _SUM_MAX
+    """InfluxDB shows the fields of a point that is just being written one by one: without these it is not there yet."""
+    return all(row.get(name) for name in ("count", "flag", "revision"))
 
 
 def aggregates_of(series: str, window_s: int, rows: list[Row]) -> Aggregates:
