@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.flags import Flag, Test
-from domain.readings import Floats, Ints, Rows
+from domain.readings import Floats, Ints
 from models.contract import Payload
 from models.quality_limits import ShapeLimits
 from models.quality_steps import FIRST, INTERVAL, SEEN, Columns, T, X
@@ -30,7 +30,6 @@ _STEP_LEFT: Final = 0.3  # of the residual before a step back: so much of what b
 _FROM_USUAL: Final = 0.5  # of a step: what began so close to the usual course has left it by that step
 _UNUSUAL: Final = 3.0  # mean residuals
 _LEARNED_MOST: Final = 12.0  # mean residuals from what is expected
-_SMOOTH: Final = 1_800.0  # series that report more often than this follow their course within the hour
 _DAY: Final = 86_400.0
 (LAST_R, BEFORE_R, BEFORE_T, CHANGE, VIVID, SLOW, BIG_STEP, STILL, STILL_MEAN) = range(9)
 # Of spike, noise, step and drift: the record, the record when it last began to rise, and when that was (seconds).
@@ -112,12 +111,9 @@ class Shape:
     def _expect(self, c: Columns, s: Floats, one: Floats, of_week: Ints, of_day: Ints) -> tuple[_Now, Floats]:
         day = self._day.reshape(-1).take(_cells(c, of_day))  # [4, n]
         interval = np.maximum(s[INTERVAL], 1.0)
-        expected = self._usual(c.row, of_week, interval, c.x)
-        fast = interval < _SMOOTH
-        if fast.any():  # from the middle of one hour to that of the next: power does not jump when a clock strikes
-            part = (c.t % 3_600) / 3_600 - 0.5
-            beside = self._usual(c.row, (of_week + np.where(part < 0, -1, 1)) % 168, interval, expected)
-            expected = np.where(fast, expected + np.abs(part) * (beside - expected), expected)
+        cell = c.row.astype(np.int64) * 168 + of_week
+        weekly = self._week_n.reshape(-1).take(cell) >= 3 * np.maximum(1.0, 3_600 / interval)
+        expected = np.where(weekly, self._week.reshape(-1).take(cell), np.where(day[_COUNT] > 0, day[_MEAN], c.x))
         age = c.t - s[FIRST]
         limits = self._limits
         old = (age >= limits.learned_s) | ((age >= limits.learned_fast_s) & (s[SEEN] >= limits.learned_many))
@@ -136,15 +132,6 @@ class Shape:
             slow_share=np.minimum(interval / limits.slow_s, 1 / limits.slow_readings),
         )
         return now, day
-
-    def _usual(self, row: Rows, of_week: Ints, interval: Floats, unknown: Floats) -> Floats:
-        """The mean of this hour of the week, of the day while a week is not yet known, or ``unknown``."""
-        cell = row.astype(np.int64) * 168 + of_week
-        weekly = self._week_n.reshape(-1).take(cell) >= 3 * np.maximum(1.0, 3_600 / interval)
-        daily = row.astype(np.int64) * 96 + of_week % 24
-        day = self._day.reshape(-1)
-        mean = np.where(day.take(daily + 24 * _COUNT) > 0, day.take(daily + 24 * _MEAN), unknown)
-        return np.where(weekly, self._week.reshape(-1).take(cell), mean)
 
     def _spike(self, now: _Now, one: Floats) -> Floats:
         """QARTOD spike test on residuals: the middle of three, away from both its neighbours to the same side."""
