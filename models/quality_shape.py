@@ -70,10 +70,10 @@ class Shape:
 
     def ensure(self, specs: Sequence[SeriesSpec]) -> None:
         """Make room for these series."""
+        self._units.ensure(specs)
         more = len(specs) - len(self._week)
         if more <= 0:
             return
-        self._units.ensure(specs)
         for name, fill in (("_week", 0.0), ("_week_n", 0.0), ("_day", 0.0), ("_ring", np.nan), ("_rough", 0.0)):
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.full((more, *old.shape[1:]), fill)]))

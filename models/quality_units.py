@@ -18,6 +18,7 @@ from models.series_spec import SeriesSpec
 
 (COUNT, LAST, FACTOR, MISFIT, OFF, OFF2, SIZE) = range(7)
 _LINES: Final = 7
+_FACTORS_MAX: Final = max(map(len, UNIT_FACTORS.values()))
 _NEAR: Final = 0.15  # of the factor, in logarithms: which one is looked at
 _READINGS: Final = 8.0
 _READINGS_FAR: Final = 3.0
@@ -31,19 +32,19 @@ class Units:
     """Sums per row since a level shift began."""
 
     def __init__(self) -> None:
-        self._log_factors: Floats = np.empty((0, 0))
+        self._log_factors: Floats = np.empty((0, _FACTORS_MAX))
         self._state: Floats = np.zeros((_LINES, 0))
 
     def ensure(self, specs: Sequence[SeriesSpec]) -> None:
         more = len(specs) - self._state.shape[1]
         if more > 0:
             self._state = np.concatenate([self._state, np.zeros((_LINES, more))], axis=1)
-        most = max(len(factors) for factors in UNIT_FACTORS.values())
-        table = np.full((len(specs), most), np.nan)
-        for row, spec in enumerate(specs):
+        new = specs[len(self._log_factors) :]  # what is declared is not in the state: after a restore, all of them
+        table = np.full((len(new), _FACTORS_MAX), np.nan)
+        for row, spec in enumerate(new):
             factors = UNIT_FACTORS.get(spec.quantity.name, ())
             table[row, : len(factors)] = np.log(factors)
-        self._log_factors = table
+        self._log_factors = np.concatenate([self._log_factors, table])
 
     def judge(self, row: Rows, t: Floats, x: Floats, expected: Floats, interval: Floats) -> NDArray[np.bool_]:
         """Which of these readings, each of another row and flagged as a level shift, are in another unit."""

@@ -44,6 +44,24 @@ def test_another_unit_is_named(name: str, level: float, swing: float, factor: fl
     assert np.count_nonzero(told[8 * DAY + 40 :]) >= 3
 
 
+def test_another_unit_is_named_after_a_restart_too() -> None:
+    """Only the learned state is kept; the factors come back with what is declared of the series."""
+    x = usual(9, 70.0, 20.0)
+    x[8 * DAY + 40 :] *= 0.621371
+    n, cut = len(x), 8 * DAY + 42
+    judged = Judged(np.zeros(n, np.int32), np.arange(n, dtype=np.int64) * STEP, x, np.ones(n, np.uint8),
+                    np.zeros(n, np.uint32))  # fmt: skip
+    specs = [SeriesSpec("s/traffic.speed", quantity("traffic.speed"), Sensor("s", "a"))]
+    before, after = QualityTests(), QualityTests()
+    before.ensure(specs)
+    before.check(judged.take(np.arange(cut)))
+    after.restore(before.snapshot())
+    after.ensure(specs)
+    told = after.check(judged.take(np.arange(cut, n)))[1]
+    np.testing.assert_array_equal(told, failed("traffic.speed", x)[cut:])
+    assert (told & np.uint32(Test.UNIT)).any()
+
+
 def test_a_shift_by_a_constant_is_no_other_unit() -> None:
     x = usual(9, 70.0, 20.0)
     x[8 * DAY + 40 :] -= 0.38 * x[8 * DAY + 40]  # as far down as miles would be, at first
