@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.flags import Flag
-from domain.readings import Floats, Ints
+from domain.readings import Floats, Ints, Mask
 from domain.scores import Judged, Scores
 from models.contract import Payload
 from models.novelty_row import STRETCH_MAX, NoveltyRow
@@ -60,8 +60,6 @@ _HOLD_INTERVALS: Final = 4.5
 _OFTEN_S: Final = 300.0  # a series that reports more often is looked at more often
 _QUIET_MAX: Final = 0.499
 _WEIGHTS: Final = np.array([*WEIGHTS, LEVEL_WEIGHT])[:, None]
-
-Truths = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,7 @@ class NoveltyDetector:
         return np.where(seen.spacing < FAST_S, seen.said.score, score)
 
     def _walk(
-        self, readings: Judged, run: range, plain: Truths, learnable: Truths, z: Floats, age: Floats, spacing: Floats
+        self, readings: Judged, run: range, plain: Mask, learnable: Mask, z: Floats, age: Floats, spacing: Floats
     ) -> None:
         """One row, its readings one after the other: in stretches where they can be, else as rounds of one."""
         row, whole = int(readings.row[run.start]), slice(run.start, run.stop)
@@ -163,7 +161,7 @@ class NoveltyDetector:
                 now = NoveltyRow(self._state, self._p, row)
             k += taken
 
-    def _round(self, readings: Judged, at: Ints, learnable: Truths, z: Floats, age: Floats, spacing: Floats) -> None:
+    def _round(self, readings: Judged, at: Ints, learnable: Mask, z: Floats, age: Floats, spacing: Floats) -> None:
         """One reading of each of some rows."""
         at = at[np.isfinite(readings.x[at])]
         fast = self._state.line[INTERVAL, readings.row[at]] < FAST_S
@@ -173,7 +171,7 @@ class NoveltyDetector:
         if len(at):
             self._turn(readings, at, learnable, z, age, spacing)
 
-    def _turn(self, readings: Judged, at: Ints, learnable: Truths, z: Floats, age: Floats, spacing: Floats) -> None:
+    def _turn(self, readings: Judged, at: Ints, learnable: Mask, z: Floats, age: Floats, spacing: Floats) -> None:
         """One reading of each of some rows: into the columns ``z``, ``age`` and ``spacing``; then learn it."""
         row, t = readings.row[at], readings.t[at] / 1_000
         y, raw = self._rates(row, t, readings.x[at])
@@ -211,7 +209,7 @@ class NoveltyDetector:
         over = np.fmax(mean - p.history_power * looked - young - p.threshold, alone - p.step_decades)
         return np.where((age >= p.warm_up_s) & (spacing >= FAST_S), over, np.nan)
 
-    def _judge(self, readings: Judged, over: Floats, spacing: Floats, learnable: Truths) -> Floats:
+    def _judge(self, readings: Judged, over: Floats, spacing: Floats, learnable: Mask) -> Floats:
         """The score: 0.5 is what a finding takes; within an episode what it takes to go on."""
         p, line = self._p, self._state.line
         loud = np.zeros(len(over), dtype=bool)

@@ -9,11 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.readings import Floats, Ints, Rows
+from domain.readings import Floats, Ints, Mask, Rows
 from models.quality_limits import LAWS, TOGETHER_MS, Law
 from models.series_spec import SeriesSpec
-
-Mask = NDArray[np.bool_]
 
 
 class Physics:

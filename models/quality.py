@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from domain.errors import Rejected
 from domain.flags import Flag, Test
-from domain.readings import Flags, Floats, Ints
+from domain.readings import Flags, Floats, Ints, Mask
 from domain.scores import Judged
 from models import quality_steps as steps
 from models.contract import Payload
@@ -22,8 +22,6 @@ from models.quality_limits import RATE_PER_MINUTE, RATED_MARGIN, CounterLimits, 
 from models.quality_shape import Shape
 from models.rounds import rounds
 from models.series_spec import SeriesSpec
-
-Mask = NDArray[np.bool_]
 
 
 class QualityTests:

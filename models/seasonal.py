@@ -18,10 +18,9 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from domain.flags import Flag
-from domain.readings import Floats
+from domain.readings import Floats, Mask
 from domain.scores import Judged, Scores
 from models import tail
 from models.contract import Payload
@@ -30,8 +29,6 @@ from models.seasonal_row import LARGEST, SeasonalRow
 from models.seasonal_state import CHANNELS, Calendar, SeasonalParameters, SeasonalState
 from models.seasonal_step import Seen, step
 from models.series_spec import SeriesSpec
-
-Truths = NDArray[np.bool_]
 
 
 class SeasonalDetector:
@@ -89,7 +86,7 @@ class SeasonalDetector:
             return self._say(readings, seen)
 
     def _walk(
-        self, readings: Judged, run: range, calendar: Calendar, plain: Truths, cumulative: Truths, learnable: Truths,
+        self, readings: Judged, run: range, calendar: Calendar, plain: Mask, cumulative: Mask, learnable: Mask,
         seen: Seen,
     ) -> None:  # fmt: skip
         """One row, its readings one after the other: in plain numbers where they serve, else as a round of one."""

@@ -53,10 +53,9 @@ class Silence:
         self._gaps: list[Gap] = []
         self._usual: Floats = np.empty(0)  # seconds without a reading that were not told of at `_usual_t`
         self._usual_t: Ints = np.empty(0, np.int64)
-        self._step_day: Ints = np.empty(0, np.int64)  # the day of its last reading,
-        self._steps: Floats = np.empty(
-            (2, 0)
-        )  # and the longest step without a gap on the day before and on that day, s
+        # The day of its last reading, and the longest step without a gap on the day before and on that day, seconds.
+        self._step_day: Ints = np.empty(0, np.int64)
+        self._steps: Floats = np.empty((2, 0))
 
     def seen(self, row: Rows, t: Ints, now: int, interval_s: Floats) -> None:
         """Readings sorted by (row, t) met at ``now``, epoch ms; ``interval_s`` is ``float64[rows]``, NaN if unknown."""
@@ -91,17 +90,17 @@ class Silence:
             allowed = max(self._intervals * interval, self._at_least_s, float(self._faded(at, last)))
             if step_s[k] > allowed:
                 if live[k]:
-                    mine = (row == at) & (t <= last)
-                    due = last + int(1_000 * max(interval, self._longest(at, last, t[mine], steps[mine])))
+                    mine = (row == at) & (t <= last) & (t // DAY_MS >= last // DAY_MS - 1)
+                    longest = max(self._longest(at, last), float(steps[mine].max(initial=0.0)))
+                    due = last + int(1_000 * max(interval, longest))
                     self._gaps.append((at, last, int(t[k]), due))
                 self._usual[at], self._usual_t[at] = allowed * _PATIENCE_STEP, t[k]
         self._note_steps(row, t, steps)
 
-    def _longest(self, row: int, last: int, t: Ints, steps: Floats) -> float:
-        """The longest of the steps kept and of those given, on the day of ``last`` and the day before it."""
-        day = last // DAY_MS
-        kept = [self._steps[k, row] for k in (0, 1) if self._step_day[row] - 1 + k >= day - 1]
-        return float(max([0.0, *kept, *steps[t // DAY_MS >= day - 1]]))
+    def _longest(self, row: int, last: int) -> float:
+        """The longest of the steps kept, of the day of ``last`` and the day before it."""
+        since = last // DAY_MS - 1
+        return max((float(self._steps[k, row]) for k in (0, 1) if self._step_day[row] - 1 + k >= since), default=0.0)
 
     def _note_steps(self, row: Rows, t: Ints, steps: Floats) -> None:
         """By days, which do not depend on how readings are cut into frames."""
@@ -135,8 +134,7 @@ class Silence:
 
         A series that does not keep to its interval owes a reading after the longest step it has taken of late.
         """
-        none = np.empty(0)
-        step_s = max(float(interval_s[row]), self._longest(row, last, none.astype(np.int64), none))
+        step_s = max(float(interval_s[row]), self._longest(row, last))
         return last + int(step_s * 1_000), last + int(self._allowed_ms(interval_s)[row])
 
     def overdue(self, now: int, interval_s: Floats) -> Rows:

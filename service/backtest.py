@@ -79,8 +79,7 @@ def _write(step: Step, tables: TableWriter, aside: "_PutAside", desk: DeskInMemo
     for flow in step.flows:
         _write_flow(flow, tables, summary)
         aside.records(flow.quarantined)
-        for finding in flow.findings:
-            desk.take(finding)
+    desk.follow(step)
 
 
 def _write_flow(flow: Flow, tables: TableWriter, summary: Summary) -> None:

@@ -1,6 +1,7 @@
 """The desk without a file and without people: findings to alerts, for backtests, replay checks and tests."""
 
 from domain.messages import Alert, Finding
+from streams.analyser import Step
 from streams.desk import held_back, holder, on_finding
 from streams.threshold_book import ThresholdBook
 
@@ -15,6 +16,12 @@ class DeskInMemory:
         """``book``: the thresholds that were adopted."""
         self.alerts: dict[str, Alert] = {}
         self._book = book or ThresholdBook()
+
+    def follow(self, step: Step) -> None:
+        """Take what one message of the log has led to."""
+        for flow in step.flows:
+            for finding in flow.findings:
+                self.take(finding)
 
     def take(self, finding: Finding) -> Alert | None:
         """The alert as it becomes; None when nothing changes."""

@@ -6,7 +6,6 @@ from domain.ports import Store
 from domain.times import DAY_MS, format_time
 from domain.worklist import Work, enough, worklist
 
-WORK_COLUMNS = ("rank", "day", "sensor", "area", "asset", "verdict", "cause", "share", "impact")
 _FIRST_LOOK = 2_000
 
 

@@ -56,8 +56,7 @@ def messages() -> Iterator[bytes]:
 def alerts_of(one: Analyser | Recorder, raws: Iterator[bytes] | list[bytes]) -> dict[str, Alert]:
     desk = DeskInMemory()
     for raw in raws:
-        for finding in (f for flow in one.apply(raw).flows for f in flow.findings):
-            desk.take(finding)
+        desk.follow(one.apply(raw))
     return desk.alerts
 
 

@@ -94,9 +94,7 @@ def alerts_of_a_run_without_faults(house: House, recorded: Sequence[Reading]) ->
     for seq, at in enumerate(range(0, len(recorded), 12), start=1):
         rows = [(r.series, r.ms, r.value) for r in recorded[at : at + 12]]
         frame = encode_frame(Frame("memory", seq, "bridge", Readings.of(rows)))
-        for flow in driver.apply(READINGS_TRAFFIC, partition_of("bridge"), frame).flows:
-            for finding in flow.findings:
-                desk.take(finding)
+        desk.follow(driver.apply(READINGS_TRAFFIC, partition_of("bridge"), frame))
     return desk.alerts
 
 

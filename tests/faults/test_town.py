@@ -243,9 +243,7 @@ def test_the_alerts_are_those_of_a_run_without_faults(town: Town, load: Load) ->
     desk = DeskInMemory()
     for (topic, place), lane in messages(town.kafka.address, list(TOPICS.values())).items():
         for raw in lane:
-            for flow in driver.apply(topic, place, raw).flows:
-                for finding in flow.findings:
-                    desk.take(finding)
+            desk.follow(driver.apply(topic, place, raw))
     alerts = desk.alerts
     assert [alert for alert in alerts.values() if alert.area == "bridge" and alert.kind == "anomaly"]
     told = town.settled_alerts(set(alerts))

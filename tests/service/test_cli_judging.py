@@ -132,8 +132,7 @@ def stuck(tmp_path: Path) -> tuple[Path, Alert]:
         rows = [("s/air.no2", t0 + k * 60_000, 40.0 + k % 7)] if k < 20 else []
         raws = [encode_frame(Frame("gw", 2 * k, AREA, Readings.of(rows)))] if rows else []
         for raw in [*raws, encode_tick(Tick("gw", 2 * k + 1, t0 + (k + 1) * 60_000))]:
-            for finding in (f for flow in analyser.apply(raw).flows for f in flow.findings):
-                desk.take(finding)
+            desk.follow(analyser.apply(raw))
     evidence.close()
     (alert,) = desk.alerts.values()
     store = SqliteAlertStore(tmp_path / "alerts.sqlite")

@@ -215,11 +215,10 @@ def test_the_same_log_in_memory_gives_the_same(parts: Parts, learned: list[Readi
     desk = DeskInMemory()
     for (topic, place), lane in messages(parts.kafka.address, list(TOPICS.values())).items():
         for raw in lane:
-            for flow in driver.apply(topic, place, raw).flows:
-                for batch in flow.closed:
-                    into(rows, batch)
-                for finding in flow.findings:
-                    desk.take(finding)
+            step = driver.apply(topic, place, raw)
+            desk.follow(step)
+            for batch in (batch for flow in step.flows for batch in flow.closed):
+                into(rows, batch)
     alerts = desk.alerts
     compared = 0
     for (series, window_s), wanted in rows.items():

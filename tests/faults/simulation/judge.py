@@ -51,8 +51,7 @@ def in_memory(log: Log, setup: Setup) -> tuple[SimStore, dict[str, Alert]]:
         for value in values:
             step = analyser.apply(value)
             store.write([result_of(record.topic, record.value) for record in records_of_step(step, partition)])
-            for finding in (finding for flow in step.flows for finding in flow.findings):
-                desk.take(finding)
+            desk.follow(step)
     return store, desk.alerts
 
 
