@@ -117,6 +117,9 @@ class ShapeLimits:
     attenuated: float = 0.3  # of the mean change of the last ten days or so
     climatology: float = 8.0  # mean residuals at that hour (QARTOD climatology test; about 6 sigma)
     record_memory_s: float = 30 * 86_400.0
+    #: The largest of n days is on average exceeded on the day after once in n + 1 times. Where tails are exponential it
+    #: grows with ln n: the record of a young series is raised by so much for each factor e that it lacks of the memory.
+    young: float = 0.2
     learned_s: float = 7 * 86_400.0  # history before the first verdict of a slow series,
     learned_fast_s: float = 3 * 86_400.0  # and of one that has shown `learned_many` readings by then
     learned_readings: float = 100.0

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.flags import Flag, Test
-from domain.readings import Floats, Ints
+from domain.readings import Floats, Ints, Rows
 from models.contract import Payload
 from models.quality_limits import ShapeLimits
 from models.quality_steps import FIRST, INTERVAL, SEEN, Columns, T, X
@@ -30,6 +30,8 @@ _STEP_LEFT: Final = 0.3  # of the residual before a step back: so much of what b
 _FROM_USUAL: Final = 0.5  # of a step: what began so close to the usual course has left it by that step
 _UNUSUAL: Final = 3.0  # mean residuals
 _LEARNED_MOST: Final = 12.0  # mean residuals from what is expected
+_SMOOTH: Final = 1_800.0  # series that report more often than this follow their course within the hour
+_WEEKS: Final = 1.0  # the mean of an hour of the week counts as n − 1 against this and one of the hour of day
 _DAY: Final = 86_400.0
 (LAST_R, BEFORE_R, BEFORE_T, CHANGE, VIVID, SLOW, BIG_STEP, STILL, STILL_MEAN) = range(9)
 # Of spike, noise, step and drift: the record, the record when it last began to rise, and when that was (seconds).
@@ -50,6 +52,7 @@ class _Now:
     warm: NDArray[np.bool_]
     day_share: Floats  # of a day that one sampling interval is
     slow_share: Floats  # of the time over which the slow residual is taken
+    young: Floats  # by so much more than its record a series has to show, as its record is young
 
 
 class Shape:
@@ -111,9 +114,12 @@ class Shape:
     def _expect(self, c: Columns, s: Floats, one: Floats, of_week: Ints, of_day: Ints) -> tuple[_Now, Floats]:
         day = self._day.reshape(-1).take(_cells(c, of_day))  # [4, n]
         interval = np.maximum(s[INTERVAL], 1.0)
-        cell = c.row.astype(np.int64) * 168 + of_week
-        weekly = self._week_n.reshape(-1).take(cell) >= 3 * np.maximum(1.0, 3_600 / interval)
-        expected = np.where(weekly, self._week.reshape(-1).take(cell), np.where(day[_COUNT] > 0, day[_MEAN], c.x))
+        expected = self._usual(c.row, of_week, interval, c.x)
+        fast = interval < _SMOOTH
+        if fast.any():  # from the middle of one hour to that of the next: power does not jump when a clock strikes
+            part = (c.t % 3_600) / 3_600 - 0.5
+            beside = self._usual(c.row, (of_week + np.where(part < 0, -1, 1)) % 168, interval, expected)
+            expected = np.where(fast, expected + np.abs(part) * (beside - expected), expected)
         age = c.t - s[FIRST]
         limits = self._limits
         old = (age >= limits.learned_s) | ((age >= limits.learned_fast_s) & (s[SEEN] >= limits.learned_many))
@@ -130,8 +136,19 @@ class Shape:
             warm=old & (s[SEEN] >= limits.learned_readings) & (day[_COUNT] >= 5) & ~c.cumulative & (one[CHANGE] > 0),
             day_share=np.minimum(interval / _DAY, 1.0),
             slow_share=np.minimum(interval / limits.slow_s, 1 / limits.slow_readings),
+            young=1 + limits.young * np.log(np.maximum(limits.record_memory_s / np.maximum(age, 1.0), 1.0)),
         )
         return now, day
+
+    def _usual(self, row: Rows, of_week: Ints, interval: Floats, unknown: Floats) -> Floats:
+        """Mean of this hour of day, moved towards that of this hour of the week as weeks are seen; or ``unknown``."""
+        cell = row.astype(np.int64) * 168 + of_week
+        weeks = self._week_n.reshape(-1).take(cell) / np.maximum(1.0, 3_600 / interval)
+        share = np.maximum(weeks - 1.0, 0.0) / (weeks + _WEEKS)
+        daily = row.astype(np.int64) * 96 + of_week % 24
+        day = self._day.reshape(-1)
+        mean = np.where(day.take(daily + 24 * _COUNT) > 0, day.take(daily + 24 * _MEAN), unknown)
+        return np.asarray(mean + share * (self._week.reshape(-1).take(cell) - mean))
 
     def _spike(self, now: _Now, one: Floats) -> Floats:
         """QARTOD spike test on residuals: the middle of three, away from both its neighbours to the same side."""
@@ -169,7 +186,7 @@ class Shape:
         raises it within a day by no more than half, so that one fault does not hide the next.
         """
         record, least = one[_RECORD], self._least
-        found = now.warm & (stat > least) & (stat > self._of_record * record)
+        found = now.warm & (stat > now.young * np.maximum(least, self._of_record * record))
         begins = t - one[_RISEN] > _DAY
         base = np.where(begins, record, one[_BASE])
         most = np.where(base > 0, 1.5 * np.maximum(base, least), least)
@@ -231,7 +248,8 @@ class Shape:
         self._day.reshape(-1)[_cells(c, of_day)] = day
         weeks, counts = self._week.reshape(-1), self._week_n.reshape(-1)
         cell = c.row.astype(np.int64) * 168 + of_week
-        seen, mean = counts.take(cell), weeks.take(cell)
+        seen = counts.take(cell)
+        mean = np.where(seen > 0, weeks.take(cell), c.x - now.r)  # not from zero, where learning is bounded
         weeks[cell] = mean + np.maximum(1 / (1 + seen), 0.15 * in_hour) * np.clip(c.x - mean, -most, most)
         counts[cell] = seen + 1
         one[BEFORE_R], one[LAST_R], one[BEFORE_T] = one[LAST_R].copy(), now.r, s[T]
