@@ -44,7 +44,8 @@ def test_a_shift_is_seen_on_a_steep_course_because_no_full_hour_is_one() -> None
     x[at : at + DAY // 4] += 16.0
     tests = failed(x)
     level = has(tests, Test.LEVEL)
-    assert level.size and at <= level[0] <= at + 4
+    assert level.size
+    assert at <= level[0] <= at + 4
     assert not has(tests[: at - 1], Test.LEVEL).size
 
 
