@@ -28,7 +28,7 @@ class QualityTests:
     """Flags readings of one area; rows are those of ``ensure``. Fulfils :class:`models.contract.QualityTests`."""
 
     kind: ClassVar[str] = "quality"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
 
     def __init__(
         self,
