@@ -143,9 +143,11 @@ class ScaleLimits:
     far_offset: float = 100.0  # kelvin
     readings_far: float = 3.0
     still_readings: float = 40.0  # where the course hardly moves: the changes from reading to reading
-    still_near: float = 0.04
+    still_near: float = 0.03
     still_better: float = 1.1
     lively: float = 0.4  # of the factor, in logarithms
+    gain_least: float = 0.25  # logarithm: a quarter more, or a fifth less, is no matter of weather or weekday
+    gain_lively: float = 0.7  # where the course has moved and fits
     very_far: float = 100.0  # named without having been found off its course,
     run_near: float = 2.0  # times, of the factor
     run_readings: float = 6.0

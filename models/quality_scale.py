@@ -1,10 +1,11 @@
-"""Wrong unit: what a series reports is what is expected of it, times the factor of another unit (plus its offset).
+"""Wrong unit and gain: a series reports what is expected of it, times a factor (a unit may have an offset, too).
 
 Of readings that have left their usual course (level shift or drift), close together and to one side of it, sums are
 kept from which the misfit of ``x = factor · expected + offset`` follows for any unit. It is held against the scatter
 of ``x − expected``: a shift by a constant leaves the second alone, another unit the first. Where the course hardly
 moves in that time, the size of the changes from reading to reading tells: a constant leaves it as it is, a factor
-does not. Factors of ten and more need no such proof. Units: :data:`models.quality_limits.UNITS`.
+does not. Factors of ten and more need no such proof. Units: :data:`models.quality_limits.UNITS`. A factor that is no
+unit's is a gain, which the changes must bear out in any case: a drift may happen to go with the course.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from domain.readings import Floats, Mask, Rows
 from models.contract import Payload
@@ -36,6 +36,15 @@ class Away:
     change: Floats  # of the residual since the reading before
     move: Floats  # the usual change
     size: Floats  # the usual residual
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """In another unit; in one that is far from theirs; off by a factor that is no unit's: ``bool[n]`` each."""
+
+    unit: Mask
+    far: Mask
+    gain: Mask
 
 
 class Scale:
@@ -79,24 +88,37 @@ class Scale:
         found[at] = s[RUN, row] >= limits.run_readings
         return found
 
-    def judge(self, a: Away) -> tuple[Mask, Mask]:
-        """Which of these readings, off their usual course, are in another unit; and in one that is far from theirs."""
+    def judge(self, a: Away) -> Verdicts:
+        """What these readings are, which are off their usual course."""
         s = self._add(a)
         n, limits = np.maximum(s[COUNT], 1.0), self._limits
-        factor, offset = self._units[a.row, 0], self._units[a.row, 1]
-        x, e = (s[X] / n)[:, None], (s[E] / n)[:, None]
-        apart = np.abs(np.log(x / (factor * e + offset)))
-        apart = np.where(np.isfinite(apart), apart, np.inf)
-        best = np.argmin(apart, axis=1)
-        at = np.arange(len(a.row))
-        f, o, apart = np.nan_to_num(factor[at, best], nan=1.0), np.nan_to_num(offset[at, best]), apart[at, best]
+        scatter = _scatter(s, n)
+        f, o, apart = self._nearest(a.row, s[X] / n, s[E] / n)
         misfit = _misfit(s, n, f, o)
         fits = (apart < limits.near) & (misfit < _allowed(s, n, f, limits))
         far = (f >= limits.far) | (f <= 1 / limits.far) | (np.abs(o) >= limits.far_offset)
-        scatter = _scatter(s, n)
+        far &= fits & (n >= limits.readings_far)
         moved = (n >= limits.readings) & (misfit < limits.better * scatter)
-        still = (apart < limits.still_near) & (misfit < limits.still_better * scatter) & _as_lively(s, f, limits)
-        return fits & (moved | still | (far & (n >= limits.readings_far))), fits & far & (n >= limits.readings_far)
+        still = (apart < limits.still_near) & (misfit < limits.still_better * scatter)
+        unit = far | (fits & (moved | (still & _as_lively(s, f, limits.lively, limits))))
+        return Verdicts(unit, far, self._gain(s, n, scatter) & ~unit)
+
+    def _nearest(self, row: Rows, x: Floats, expected: Floats) -> tuple[Floats, Floats, Floats]:
+        """Factor and offset of the unit that explains a mean best, and by how much it does not, in logarithms."""
+        factor, offset = self._units[row, 0], self._units[row, 1]
+        apart = np.abs(np.log(x[:, None] / (factor * expected[:, None] + offset)))
+        apart = np.where(np.isfinite(apart), apart, np.inf)
+        at, best = np.arange(len(row)), np.argmin(apart, axis=1)
+        return np.nan_to_num(factor[at, best], nan=1.0), np.nan_to_num(offset[at, best]), apart[at, best]
+
+    def _gain(self, s: Floats, n: Floats, scatter: Floats) -> Mask:
+        limits = self._limits
+        g = np.where((s[XE] > 0) & (s[EE] > 0), s[XE] / s[EE], 1.0)
+        misfit = _misfit(s, n, g, np.zeros_like(g))
+        large = (np.abs(np.log(g)) >= limits.gain_least) & (misfit < _allowed(s, n, g, limits))
+        moved = (misfit < limits.better * scatter) & _as_lively(s, g, limits.gain_lively, limits)
+        still = (misfit < limits.still_better * scatter) & _as_lively(s, g, limits.lively, limits)
+        return np.asarray(large & (moved | still))
 
     def _add(self, a: Away) -> Floats:
         """The sums with these readings in them; those of a row begin anew after a pause or on the other side."""
@@ -137,8 +159,8 @@ def _allowed(s: Floats, n: Floats, f: Floats, limits: ScaleLimits) -> Floats:
     return np.asarray(np.maximum(by_size, by_scatter) ** 2)
 
 
-def _as_lively(s: Floats, f: Floats, limits: ScaleLimits) -> NDArray[np.bool_]:
-    """Whether changes from reading to reading have become larger or smaller by about ``f``."""
+def _as_lively(s: Floats, f: Floats, near: float, limits: ScaleLimits) -> Mask:
+    """Whether changes from reading to reading have become larger or smaller by about ``f`` (to ``near`` of its log)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = np.abs(np.log(s[CHANGE] / s[MOVE] / f))
-        return np.asarray((s[COUNT] >= limits.still_readings) & (apart < limits.lively * np.abs(np.log(f))))
+        return np.asarray((s[COUNT] >= limits.still_readings) & (apart < near * np.abs(np.log(f))))

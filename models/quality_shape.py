@@ -207,7 +207,7 @@ class Shape:
         c.fail((away & ~begun & ~stepped) | crept, Flag.SUSPECT, Test.DRIFT)
 
     def _scaled(self, c: Columns, s: Floats, now: _Now, one: Floats) -> None:
-        """Whether readings are off by the factor of another unit; what is far off by one fails and teaches nothing."""
+        """Whether readings are off by a factor; what is far off by that of another unit fails and teaches nothing."""
         change, expected = np.abs(now.r - one[LAST_R]), c.x - now.r
 
         def away(k: Any) -> Away:
@@ -216,9 +216,10 @@ class Shape:
         c.fail(now.warm & self._scale.far_off(away(slice(None))), Flag.FAIL, Test.UNIT)
         shifted = np.flatnonzero(now.warm & ((c.tests & _OFF_COURSE) != 0))
         if len(shifted):
-            unit, far = self._scale.judge(away(shifted))
-            c.tests[shifted[unit]] |= np.uint32(Test.UNIT)
-            c.flag[shifted[far]] = Flag.FAIL
+            told = self._scale.judge(away(shifted))
+            c.tests[shifted[told.unit]] |= np.uint32(Test.UNIT)
+            c.tests[shifted[told.gain]] |= np.uint32(Test.GAIN)
+            c.flag[shifted[told.far]] = Flag.FAIL
 
     def _learn(self, c: Columns, s: Floats, now: _Now, day: Floats, one: Floats, of_week: Ints, of_day: Ints) -> None:
         in_hour = np.minimum(1.0, np.maximum(s[INTERVAL], 1.0) / 3_600)

@@ -108,7 +108,7 @@ def test_a_queue_is_no_other_unit() -> None:
     x = usual(9, 80.0, 12.0)
     for begin in range(7 * DAY, 9 * DAY, 60):
         x[begin : begin + 18] *= rng.uniform(0.45, 0.8, 18)
-    assert not (failed("traffic.speed", x) & np.uint32(Test.UNIT)).any()
+    assert not (failed("traffic.speed", x) & np.uint32(Test.UNIT | Test.GAIN)).any()
 
 
 def test_what_is_far_off_by_a_unit_teaches_nothing() -> None:
@@ -117,3 +117,48 @@ def test_what_is_far_off_by_a_unit_teaches_nothing() -> None:
     tests = failed("energy.active_power", x)
     assert np.count_nonzero(tests[8 * DAY + 40 : 8 * DAY + 100] & np.uint32(Test.UNIT)) > 50
     assert not tests[8 * DAY + 160 :].any()  # the slow mean of the residual needs four hours to come back
+
+
+def flickering(days: int, level: float, swing: float, flicker: float) -> np.ndarray:
+    rng = np.random.default_rng(6)
+    n = days * DAY
+    return level + swing * np.sin(2 * np.pi * np.arange(n) / DAY) + flicker * rng.uniform(-1, 1, n)
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "swing", "gain"),
+    [
+        ("traffic.flow", 600.0, 250.0, 1.5), ("energy.active_power", 40.0, 15.0, 0.5),
+        ("energy.voltage", 230.0, 1.0, 1.3), ("generic.noise", 50.0, 10.0, 1.6),
+    ],
+)  # fmt: skip
+def test_a_gain_is_told_from_a_constant(name: str, level: float, swing: float, gain: float) -> None:
+    x = flickering(9, level, swing, 0.03 * level)
+    begin = 8 * DAY + 40
+    times, plus = x.copy(), x.copy()
+    times[begin:] *= gain
+    plus[begin:] += (gain - 1) * level
+    told = failed(name, times)
+    assert not (told[:begin] & np.uint32(Test.GAIN)).any()
+    assert np.count_nonzero(told & np.uint32(Test.GAIN)) >= 3
+    told = failed(name, plus)
+    assert (told & np.uint32(Test.LEVEL)).any()
+    assert not (told & np.uint32(Test.GAIN | Test.UNIT)).any()
+
+
+def test_a_drift_that_goes_with_the_course_is_no_gain() -> None:
+    """Both rise the whole morning, so that a factor fits as well as the drift does."""
+    x = flickering(9, 600.0, 250.0, 18.0)
+    begin = 8 * DAY - 72  # the lowest of the course
+    x[begin : begin + 144] += 400.0 * np.arange(144) / 144
+    told = failed("traffic.flow", x)
+    assert (told & np.uint32(Test.DRIFT | Test.LEVEL)).any()
+    assert not (told & np.uint32(Test.GAIN)).any()
+
+
+def test_a_pollution_episode_is_no_gain() -> None:
+    """Particles come and go within five hours, on top of what there is."""
+    x = flickering(9, 20.0, 6.0, 1.5)
+    for begin in (7 * DAY + 30, 8 * DAY + 100):
+        x[begin : begin + 60] += 60.0 * np.sin(np.pi * np.arange(60) / 60)
+    assert not (failed("air.pm25", x) & np.uint32(Test.GAIN | Test.UNIT)).any()
