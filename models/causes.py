@@ -31,6 +31,7 @@ CAUSES: Final = (
     Cause("quality.counter_reset", Test.COUNTER_RESET, 9, 2, "counts again from zero (counter reset)"),
     Cause("quality.counter_swap", Test.COUNTER_SWAP, 9, 2, "goes on from another count (meter swapped)"),
     Cause("quality.counter_dip", Test.COUNTER, 8, 1, "counts in a way a meter cannot (dip or impossible step)"),
+    Cause("quality.swapped", Test.SWAPPED, 8, 1, "reports what the channel beside it measures (channels swapped)"),
     Cause("quality.out_of_range", Test.GROSS_RANGE, 7, 3, "reports what cannot be (out of range)"),
     Cause("quality.wrong_unit", Test.UNIT, 8, 3, "is off by the factor of another unit (wrong unit)"),
     Cause("quality.gain", Test.GAIN, 5, 3, "reads too high or too low by a factor (gain: calibration lost)", False),

@@ -153,6 +153,39 @@ class ScaleLimits:
     run_readings: float = 6.0
 
 
+#: Quantities whose channels lie side by side in common instruments, so that they may be connected the wrong way round:
+#: loop detector outputs, gas cells, size fractions of one optical counter, terminals of a meter. Ours, to be added to.
+_PAIRS: Final = (
+    ("traffic.flow", "traffic.speed"),
+    ("air.no2", "air.o3"),
+    ("air.pm25", "air.pm10"),
+    ("air.temperature", "air.humidity"),
+    ("energy.active_power", "energy.voltage"),
+)
+BESIDE: Final = {**dict(_PAIRS), **{second: first for first, second in _PAIRS}}
+
+
+@dataclass(frozen=True, slots=True)
+class SwapLimits:
+    """How an exchange of two channels is told; changes and residuals in the usual ones of the quantity. All ours, from
+    the simulated town with and without faults.
+    """
+
+    learned_readings: float = 200.0
+    learned_of: float = 1_000.0  # changes
+    days: float = 20.0
+    gap: float = 3.0  # steps, after which a change says nothing
+    jump: float = 10.0  # usual changes, of both together,
+    jump_each: float = 1.5  # and of each, away from where it was,
+    meets: float = 4.0  # while each comes so close to where the other was,
+    better: float = 0.35  # and both are closer by that
+    readings: float = 4.0
+    evidence: float = 1.5  # sum over the readings of (misfit of its own course − of the other's) / both
+    evidence_most: float = 6.0
+    mean_of: float = 30.0  # readings, whose mean
+    off_most: float = 2.0  # lies no further from the other's course
+
+
 @dataclass(frozen=True, slots=True)
 class PemsLimits:
     """Daily tests of traffic detectors as Caltrans PeMS runs them (domain facts, section 4); shares of the samples."""
