@@ -175,7 +175,7 @@ class SwapLimits:
     learned_of: float = 1_000.0  # changes
     days: float = 20.0
     gap: float = 3.0  # steps, after which a change says nothing
-    jump: float = 10.0  # usual changes, of both together,
+    jump: float = 12.0  # usual changes, of both together,
     jump_each: float = 1.5  # and of each, away from where it was,
     meets: float = 4.0  # while each comes so close to where the other was,
     better: float = 0.35  # and both are closer by that

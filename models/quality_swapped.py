@@ -41,7 +41,7 @@ class _Pair:
     evidence: float = 0.0
     off_a: float = 0.0  # mean residual of the quantities since, in their usual residuals
     off_b: float = 0.0
-    hours: list[list[float]] = field(default_factory=lambda: [[0.0] * 5 for _ in range(24)])
+    hours: list[list[float]] = field(default_factory=lambda: [[0.0] * 5 for _ in range(24)])  # see MEAN_A and so on
 
     def take(self, t: int, x: float, y: float, limits: SwapLimits) -> bool:
         """The next readings of the two channels; whether they are known to be exchanged."""
@@ -53,6 +53,7 @@ class _Pair:
         hour = self.hours[t // _HOUR_MS % 24]
         if crossed:
             self._weigh(hour, a, b, limits)
+            a, b = (a, b) if self.run > 0 else (x, y)  # it was none
         else:
             self._learn(hour, a, b, t, beside, limits)
         self.step = t - self.t if self.seen == 1 else self.step
@@ -168,8 +169,9 @@ class Swapped:
         }
 
     def restore(self, payload: Mapping[str, Any]) -> None:
-        known = zip(payload["one"].tolist(), payload["hours"].tolist(), strict=True)
-        self._pairs = [_Pair(*one, hours) for one, hours in known]
+        self._pairs = [_Pair(*one) for one in payload["one"].tolist()]
+        for pair, hours in zip(self._pairs, payload["hours"].tolist(), strict=True):
+            pair.hours = hours
         self._last = {int(row): int(t) for row, t in payload["last"]}
         self._waiting = {
             int(row): [(int(t), float(x)) for t, x in zip(ts, xs, strict=True)] for row, ts, xs in payload["waiting"]
