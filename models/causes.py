@@ -34,7 +34,7 @@ CAUSES: Final = (
     Cause("quality.swapped", Test.SWAPPED, 8, 1, "reports what the channel beside it measures (channels swapped)"),
     Cause("quality.out_of_range", Test.GROSS_RANGE, 7, 3, "reports what cannot be (out of range)"),
     Cause("quality.wrong_unit", Test.UNIT, 8, 3, "is off by the factor of another unit (wrong unit)"),
-    Cause("quality.gain", Test.GAIN, 5, 3, "reads too high or too low by a factor (gain: calibration lost)", False),
+    Cause("quality.gain", Test.GAIN, 5, 3, "reads too high or too low by a factor (gain)", False),
     Cause("quality.dropout", Test.DROPOUT, 4, 1, "reports only zero where there is something to measure (drop-out)"),
     Cause("quality.stuck", Test.FLAT_LINE, 4, 1, "repeats one value for longer than it ever did (stuck)"),
     Cause("quality.noise", Test.NOISE, 4, 2, "scatters far more than it ever did (noise)"),
