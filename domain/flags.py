@@ -44,6 +44,8 @@ class Test(IntFlag):
     COUNTER_ROLLOVER = 1 << 20  # wrapped at the end of the register
     COUNTER_SWAP = 1 << 21  # goes on from another count: another meter
     UNIT = 1 << 22  # off by the factor of another unit
+    GAIN = 1 << 23  # off by a factor that is no unit's
+    SWAPPED = 1 << 24  # what the channel beside it measures
 
 
 # Index = flag, value = rank in the roll-up 4 > 3 > 1 > 2 > 9; unknown flags rank lowest.

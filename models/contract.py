@@ -45,9 +45,10 @@ class QualityTests(Stateful, Protocol):
 
     def ensure(self, specs: Sequence[SeriesSpec]) -> None: ...
 
-    def check(self, readings: Judged) -> tuple[Flags, NDArray[np.uint32], Judged]:
+    def check(self, readings: Judged, refused: Judged) -> tuple[Flags, NDArray[np.uint32], Judged]:
         """Flag and failed tests of each reading, to be combined with those it already has; and what is now known of
-        earlier readings, by (row, t), to be added to theirs."""
+        earlier readings, by (row, t), to be added to theirs. Readings that were ``refused``, because no instrument
+        can measure them, are judged for what they say of others; their own ``tests`` are added to in place."""
 
     def slow_residual(self) -> Floats:
         """``float64[rows]``: how far each series has been from its usual course of late, in its own scatter."""

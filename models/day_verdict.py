@@ -48,7 +48,7 @@ class DayVerdicts:
     """Counts readings per row and day; ``close_day`` gives one verdict per sensor."""
 
     kind: ClassVar[str] = "day-verdicts"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __init__(self) -> None:
         self._specs: list[SeriesSpec] = []

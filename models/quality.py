@@ -20,6 +20,7 @@ from models import quality_steps as steps
 from models.contract import Payload
 from models.quality_limits import RATE_PER_MINUTE, RATED_MARGIN, CounterLimits, FlatLimits, ShapeLimits, user_span
 from models.quality_shape import Shape
+from models.quality_swapped import Swapped
 from models.rounds import rounds
 from models.series_spec import SeriesSpec
 
@@ -28,7 +29,7 @@ class QualityTests:
     """Flags readings of one area; rows are those of ``ensure``. Fulfils :class:`models.contract.QualityTests`."""
 
     kind: ClassVar[str] = "quality"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class QualityTests:
         self._flat, self._counters = flat, counters
         self._state: Floats = np.zeros((steps.LINES, 0))
         self._shape = Shape(shape)
+        self._swapped = Swapped()
         self._span: Floats = np.empty((4, 0))  # sensor span and user span: lower, upper
         self._rated: Floats = np.empty(0)
         self._rate_limit: Floats = np.empty(0)
@@ -52,6 +54,7 @@ class QualityTests:
         if not new:
             return
         self._shape.ensure(specs)
+        self._swapped.ensure(specs)
         rated = np.array([np.nan if spec.sensor.rated_kw is None else spec.sensor.rated_kw for spec in new])
         power = np.array([spec.quantity.name == "energy.active_power" for spec in new])
         user = np.array([user_span(spec.quantity, spec.sensor) for spec in new]).T
@@ -65,10 +68,11 @@ class QualityTests:
         )
         self._cumulative = np.append(self._cumulative, [spec.quantity.cumulative for spec in new])
 
-    def check(self, readings: Judged) -> tuple[Flags, NDArray[np.uint32], Judged]:
+    def check(self, readings: Judged, refused: Judged | None = None) -> tuple[Flags, NDArray[np.uint32], Judged]:
         """Flag and failed tests of each reading, to be combined with those it already has.
 
         Third, what these readings say of earlier ones: (row, t) with the flag and tests to be added, values NaN.
+        The ``tests`` of ``refused`` readings (see :class:`models.contract.QualityTests`) are added to in place.
         """
         n = len(readings)
         flag = np.full(n, Flag.GOOD, np.uint8)
@@ -81,7 +85,26 @@ class QualityTests:
         for where, verdict in (((x < user_lower) | (x > user_upper), Flag.SUSPECT), (outside, Flag.FAIL)):
             flag[where] = np.maximum(flag[where], np.uint8(verdict))
             tests[where] |= np.uint32(Test.GROSS_RANGE)
-        return flag, tests, earlier
+        return flag, tests, _once(earlier, self._exchanged(readings, refused or Judged.empty(), flag, tests))
+
+    def _exchanged(self, readings: Judged, refused: Judged, flag: Flags, tests: NDArray[np.uint32]) -> Judged:
+        """Mark what comes from the channel beside; returns such readings as came before these."""
+        row, t, x = (np.concatenate((getattr(readings, c), getattr(refused, c))) for c in ("row", "t", "x"))
+        gone = []
+        at: dict[tuple[int, int], int] = {}
+        for found in self._swapped.judge(row, t, x):
+            at = at or {key: k for k, key in enumerate(zip(row.tolist(), t.tolist(), strict=True))}
+            k = at.get(found)
+            if k is None:
+                gone.append(found)
+            elif k < len(readings):
+                flag[k] = max(flag[k], Flag.SUSPECT)
+                tests[k] |= np.uint32(Test.SWAPPED)
+            else:
+                refused.tests[k - len(readings)] |= np.uint32(Test.SWAPPED)
+        n, when = len(gone), np.array(gone, np.int64).reshape(-1, 2)
+        suspect, swapped = np.full(n, Flag.SUSPECT, np.uint8), np.full(n, Test.SWAPPED, np.uint32)
+        return Judged(when[:, 0].astype(np.int32), when[:, 1], np.full(n, np.nan), suspect, swapped)
 
     def _in_order(self, readings: Judged, usable: Mask, flag: Flags, tests: NDArray[np.uint32]) -> Judged:
         chosen = np.flatnonzero(usable)
@@ -120,7 +143,7 @@ class QualityTests:
         return self._shape.residual()
 
     def snapshot(self) -> Payload:
-        return {"state": self._state.copy(), "shape": self._shape.snapshot()}
+        return {"state": self._state.copy(), "shape": self._shape.snapshot(), "swapped": self._swapped.snapshot()}
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         """What is declared of the series comes back with ``ensure``. Raises: Rejected: a state of another shape."""
@@ -129,6 +152,7 @@ class QualityTests:
             raise Rejected("state", str(state.shape), "not a state of the quality tests")
         self._state = state
         self._shape.restore(payload["shape"])
+        self._swapped.restore(payload["swapped"])
 
 
 def _prove(
@@ -149,3 +173,15 @@ def _joined(parts: list[tuple[NDArray[np.int32], Ints, Flags]]) -> Judged:
         return Judged.empty()
     row, t, flag = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return Judged(row, t, np.full(len(row), np.nan), flag, np.full(len(row), Test.SPIKE, np.uint32))
+
+
+def _once(first: Judged, second: Judged) -> Judged:
+    """Both, each (row, t) once: the worse flag, and the tests of both."""
+    if not len(first) or not len(second):
+        return first if len(first) else second
+    both = Judged(*(np.concatenate((getattr(first, c), getattr(second, c))) for c in Judged.__slots__))
+    _, at, which = np.unique(np.stack((both.row, both.t)), axis=1, return_index=True, return_inverse=True)
+    once = both.take(at)
+    np.maximum.at(once.flag, which.ravel(), both.flag)
+    np.bitwise_or.at(once.tests, which.ravel(), both.tests)
+    return once

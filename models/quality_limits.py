@@ -15,25 +15,29 @@ from domain.sensors import Sensor
 #: Suspect above rated power times this: connected capacity with the usual overload margin (domain facts, section 3).
 RATED_MARGIN: Final = 1.2
 
-#: What a value is multiplied by when it is reported in another unit. Speed: mph, m/s; flow: per minute, per five
-#: minutes; gases: ppb at 20 °C (domain facts, section 1), CO also µg/m³; particles: mg/m³; power: W, MW; voltage: kV;
-#: current: mA.
-UNIT_FACTORS: Final = {
-    "traffic.speed": (0.621371, 1.609344, 1 / 3.6),
-    "traffic.flow": (1 / 60, 1 / 12),
-    "air.no2": (1 / 1.9125, 1.9125, 0.001),
-    "air.o3": (1 / 1.995, 1.995, 0.001),
-    "air.so2": (1 / 2.663, 2.663, 0.001),
-    "air.co": (1 / 1.164, 1_000.0),
-    "air.pm10": (0.001,),
-    "air.pm25": (0.001,),
-    "air.pressure": (0.1, 0.750062),
-    "air.wind_speed": (3.6, 1.943844, 2.236936),
-    "energy.active_power": (1_000.0, 0.001),
-    "energy.reactive_power": (1_000.0, 0.001),
-    "energy.apparent_power": (1_000.0, 0.001),
-    "energy.voltage": (0.001,),
-    "energy.current": (1_000.0,),
+#: Other units that a value may be reported in, as (factor, offset): x = factor · value + offset. Speed: mph, m/s; flow:
+#: per minute, per five minutes; gases: ppb at 20 °C (domain facts, section 1), CO also µg/m³; particles: mg/m³;
+#: temperature: °F, K; shares: per cent and the other way round; power: W, MW; voltage: kV; current: mA.
+UNITS: Final = {
+    "traffic.speed": ((0.621371, 0.0), (1 / 3.6, 0.0)),
+    "traffic.flow": ((1 / 60, 0.0), (1 / 12, 0.0)),
+    "traffic.occupancy": ((100.0, 0.0),),
+    "air.no2": ((1 / 1.9125, 0.0), (1.9125, 0.0), (0.001, 0.0)),
+    "air.o3": ((1 / 1.995, 0.0), (1.995, 0.0), (0.001, 0.0)),
+    "air.so2": ((1 / 2.663, 0.0), (2.663, 0.0), (0.001, 0.0)),
+    "air.co": ((1 / 1.164, 0.0), (1_000.0, 0.0)),
+    "air.pm10": ((0.001, 0.0),),
+    "air.pm25": ((0.001, 0.0),),
+    "air.temperature": ((1.8, 32.0), (1.0, 273.15)),
+    "air.humidity": ((0.01, 0.0),),
+    "air.pressure": ((0.1, 0.0), (0.750062, 0.0)),
+    "air.wind_speed": ((3.6, 0.0), (1.943844, 0.0), (2.236936, 0.0)),
+    "energy.active_power": ((1_000.0, 0.0), (0.001, 0.0)),
+    "energy.reactive_power": ((1_000.0, 0.0), (0.001, 0.0)),
+    "energy.apparent_power": ((1_000.0, 0.0), (0.001, 0.0)),
+    "energy.voltage": ((0.001, 0.0),),
+    "energy.current": ((1_000.0, 0.0),),
+    "energy.power_factor": ((100.0, 0.0),),
 }
 
 #: Largest credible change between one-minute samples, per minute: WMO-No. 8 (CIMO guide), quality control of automatic
@@ -124,6 +128,65 @@ class ShapeLimits:
     learned_fast_s: float = 3 * 86_400.0  # and of one that has shown `learned_many` readings by then
     learned_readings: float = 100.0
     learned_many: float = 400.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleLimits:
+    """How a factor (another unit, a gain) is told from a shift by a constant. All ours, from simulated and recorded
+    series; readings are counted while they follow each other within ``together`` intervals.
+    """
+
+    together: float = 6.0
+    near: float = 0.15  # of a unit's factor, in logarithms of the mean
+    readings: float = 8.0
+    better: float = 0.35  # of the variance that a constant shift leaves
+    fits: float = 0.12  # root mean square misfit, of the mean size,
+    fits_scatter: float = 2.0  # or of the usual mean residual
+    far: float = 10.0  # times, or one over it
+    far_offset: float = 100.0  # kelvin
+    readings_far: float = 3.0
+    still_readings: float = 40.0  # where the course hardly moves: the changes from reading to reading
+    still_near: float = 0.03
+    still_better: float = 1.1
+    lively: float = 0.4  # of the factor, in logarithms
+    gain_least: float = 0.25  # logarithm: a quarter more, or a fifth less, is no matter of weather or weekday
+    gain_lively: float = 0.7  # where the course has moved and fits
+    very_far: float = 100.0  # named without having been found off its course,
+    run_near: float = 2.0  # times, of the factor
+    run_readings: float = 6.0
+
+
+#: Quantities whose channels lie side by side in common instruments, so that they may be connected the wrong way round:
+#: loop detector outputs, gas cells, size fractions of one optical counter, terminals of a meter. Ours, to be added to.
+_PAIRS: Final = (
+    ("traffic.flow", "traffic.speed"),
+    ("air.no2", "air.o3"),
+    ("air.pm25", "air.pm10"),
+    ("air.temperature", "air.humidity"),
+    ("energy.active_power", "energy.voltage"),
+)
+BESIDE: Final = {**dict(_PAIRS), **{second: first for first, second in _PAIRS}}
+
+
+@dataclass(frozen=True, slots=True)
+class SwapLimits:
+    """How an exchange of two channels is told; changes and residuals in the usual ones of the quantity. All ours, from
+    the simulated town with and without faults.
+    """
+
+    learned_readings: float = 200.0
+    learned_of: float = 1_000.0  # changes
+    days: float = 20.0
+    gap: float = 3.0  # steps, after which a change says nothing
+    jump: float = 12.0  # usual changes, of both together,
+    jump_each: float = 1.5  # and of each, away from where it was,
+    meets: float = 4.0  # while each comes so close to where the other was,
+    better: float = 0.35  # and both are closer by that
+    readings: float = 4.0
+    evidence: float = 1.5  # sum over the readings of (misfit of its own course − of the other's) / both
+    evidence_most: float = 6.0
+    mean_of: float = 30.0  # readings, whose mean
+    off_most: float = 2.0  # lies no further from the other's course
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from domain.flags import Flag, Test
 from domain.readings import Floats, Ints, Rows
 from models.contract import Payload
 from models.quality_limits import ShapeLimits
+from models.quality_scale import Away, Scale
 from models.quality_steps import FIRST, INTERVAL, SEEN, Columns, T, X
-from models.quality_units import Units
 from models.series_spec import SeriesSpec
 
 _RING: Final = 6  # residuals kept: two medians of three
@@ -33,6 +33,7 @@ _LEARNED_MOST: Final = 12.0  # mean residuals from what is expected
 _SMOOTH: Final = 1_800.0  # series that report more often than this follow their course within the hour
 _WEEKS: Final = 1.0  # the mean of an hour of the week counts as n − 1 against this and one of the hour of day
 _DAY: Final = 86_400.0
+_OFF_COURSE: Final = np.uint32(Test.LEVEL | Test.DRIFT)
 (LAST_R, BEFORE_R, BEFORE_T, CHANGE, VIVID, SLOW, BIG_STEP, STILL, STILL_MEAN) = range(9)
 # Of spike, noise, step and drift: the record, the record when it last began to rise, and when that was (seconds).
 _RECORD, _BASE, _RISEN = slice(9, 13), slice(13, 17), slice(17, 21)
@@ -69,11 +70,11 @@ class Shape:
         self._ring = np.full((0, _RING), np.nan)
         self._rough = np.zeros((0, _ROUGH))
         self._one = np.zeros((_LINES, 0))
-        self._units = Units()
+        self._scale = Scale()
 
     def ensure(self, specs: Sequence[SeriesSpec]) -> None:
         """Make room for these series."""
-        self._units.ensure(specs)
+        self._scale.ensure(specs)
         more = len(specs) - len(self._week)
         if more <= 0:
             return
@@ -102,11 +103,7 @@ class Shape:
         off = np.abs(now.r)
         c.unusual |= now.warm & (off > _UNUSUAL * now.size)
         c.fail(now.warm & (off > self._limits.climatology * now.size), Flag.SUSPECT, Test.CLIMATOLOGY)
-        shifted = np.flatnonzero(c.tests & np.uint32(Test.LEVEL))
-        if len(shifted):
-            x, row = c.x[shifted], c.row[shifted]
-            unit = self._units.judge(row, c.t[shifted], x, x - now.r[shifted], s[INTERVAL, shifted])
-            c.tests[shifted[unit]] |= np.uint32(Test.UNIT)
+        self._scaled(c, s, now, one)
         self._learn(c, s, now, day, one, of_week, of_day)
         self._one[:, c.row] = one
         return spike, spike & (stat[0] > self._limits.spike_fail)
@@ -226,9 +223,24 @@ class Shape:
         c.fail((stepped & ~crept) | (away & begun), Flag.SUSPECT, Test.LEVEL)
         c.fail((away & ~begun & ~stepped) | crept, Flag.SUSPECT, Test.DRIFT)
 
+    def _scaled(self, c: Columns, s: Floats, now: _Now, one: Floats) -> None:
+        """Whether readings are off by a factor; what is far off by that of another unit fails and teaches nothing."""
+        change, expected = np.abs(now.r - one[LAST_R]), c.x - now.r
+
+        def away(k: Any) -> Away:
+            return Away(c.row[k], c.t[k], c.x[k], expected[k], s[INTERVAL, k], change[k], now.move[k], now.size[k])
+
+        c.fail(now.warm & self._scale.far_off(away(slice(None))), Flag.FAIL, Test.UNIT)
+        shifted = np.flatnonzero(now.warm & ((c.tests & _OFF_COURSE) != 0))
+        if len(shifted):
+            told = self._scale.judge(away(shifted))
+            c.tests[shifted[told.unit]] |= np.uint32(Test.UNIT)
+            c.tests[shifted[told.gain]] |= np.uint32(Test.GAIN)
+            c.flag[shifted[told.far]] = Flag.FAIL
+
     def _learn(self, c: Columns, s: Floats, now: _Now, day: Floats, one: Floats, of_week: Ints, of_day: Ints) -> None:
         in_hour = np.minimum(1.0, np.maximum(s[INTERVAL], 1.0) / 3_600)
-        count = day[_COUNT]
+        count, before = day[_COUNT], day.copy()
         gain = np.maximum(1 / (1 + count), in_hour / 60)
         bounded = np.where(count > 5, 5.0, np.inf)
         change = np.abs(now.r - one[LAST_R])
@@ -245,13 +257,15 @@ class Shape:
         most = np.where(now.warm, _LEARNED_MOST * now.size, np.inf)
         day[_MEAN] += np.maximum(1 / (1 + count), 0.05 * in_hour) * np.clip(c.x - day[_MEAN], -most, most)
         day[_COUNT] += 1
+        far = ((c.tests & np.uint32(Test.UNIT)) != 0) & (c.flag == Flag.FAIL)  # so far off it teaches nothing
+        day = np.where(far, before, day)
         self._day.reshape(-1)[_cells(c, of_day)] = day
         weeks, counts = self._week.reshape(-1), self._week_n.reshape(-1)
         cell = c.row.astype(np.int64) * 168 + of_week
         seen = counts.take(cell)
         mean = np.where(seen > 0, weeks.take(cell), c.x - now.r)  # not from zero, where learning is bounded
-        weeks[cell] = mean + np.maximum(1 / (1 + seen), 0.15 * in_hour) * np.clip(c.x - mean, -most, most)
-        counts[cell] = seen + 1
+        weeks[cell] = mean + ~far * np.maximum(1 / (1 + seen), 0.15 * in_hour) * np.clip(c.x - mean, -most, most)
+        counts[cell] = seen + ~far
         one[BEFORE_R], one[LAST_R], one[BEFORE_T] = one[LAST_R].copy(), now.r, s[T]
 
     def residual(self) -> Floats:
@@ -260,12 +274,12 @@ class Shape:
 
     def snapshot(self) -> Payload:
         names = ("week", "week_n", "day", "ring", "rough", "one")
-        return {**{name: getattr(self, f"_{name}").copy() for name in names}, "units": self._units.snapshot()}
+        return {**{name: getattr(self, f"_{name}").copy() for name in names}, "scale": self._scale.snapshot()}
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         for name in ("week", "week_n", "day", "ring", "rough", "one"):
             setattr(self, f"_{name}", np.array(payload[name], np.float64))
-        self._units.restore(payload["units"])
+        self._scale.restore(payload["scale"])
 
 
 def _median3(x: Floats) -> Floats:

@@ -35,7 +35,7 @@ class DetectStage:
     """Scores with one detector; opens and closes findings."""
 
     kind: ClassVar[str] = "detect"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
 
     def __init__(self, board: Board, detector: Detector) -> None:
         self._board = board
@@ -57,7 +57,7 @@ class DetectStage:
         flow = self._score(flow, slow)
         turns = self._faults.seen(_flagged(flow.revised, in_order, _refused(flow.unused)), interval)
         found = self._silence.gaps() + [f for turn in turns for f in self._findings.fault(turn)]
-        return replace(flow, findings=flow.findings + found) if found else flow
+        return self._told(flow, found)
 
     def on_tick(self, flow: Flow) -> Flow:
         self._grow()
@@ -68,7 +68,13 @@ class DetectStage:
         ]
         found += [f for turn in self._faults.on_time(flow.now, interval) for f in self._findings.fault(turn)]
         found += self._silence.check(flow.now, interval)
-        return replace(flow, findings=flow.findings + found) if found else flow
+        return self._told(flow, found)
+
+    def _told(self, flow: Flow, found: list[Finding]) -> Flow:
+        missing = self._silence.missing()
+        if not found and not len(missing):
+            return flow
+        return replace(flow, findings=flow.findings + found, unused=_joined(flow.unused, missing))
 
     def _score(self, flow: Flow, slow: Judged) -> Flow:
         points = _joined(slow, self._minutes(flow))

@@ -116,6 +116,8 @@ class ReadingLog:
 
     def worsen(self, row: Rows, t: Ints, flag: Flags, tests: NDArray[np.uint32]) -> Judged:
         """Earlier readings, each once, that a later one has proved wrong, as they are now; forgotten ones left out."""
+        if not self._n:
+            return Judged.empty()
         key = key_of(row, t)
         at = np.minimum(np.searchsorted(self._key[: self._n], key), self._n - 1)
         known = self._key[at] == key

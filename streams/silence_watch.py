@@ -17,6 +17,7 @@ from domain.messages import Channel, Finding, ModelRef, Why
 from domain.readings import Floats
 from domain.scores import Judged
 from domain.times import format_time
+from models.missing import Missing
 from models.series_spec import SeriesSpec
 from models.silence import Gap, Silence
 from streams.quarantine import identity
@@ -54,12 +55,17 @@ class SilenceWatch:
         self._area = area
         self._specs = specs
         self._timers = Silence()
+        self._missing = Missing()
         self._open: dict[Place, Finding] = {}
         self._told: dict[Place, int] = {}  # the last silence that each place was told of, by its onset
         self._interval_s: Floats | None = None
 
     def seen(self, readings: Judged, now: int, interval_s: Floats) -> None:
         self._interval_s = interval_s
+        for row in self._missing.waiting():
+            spoke = readings.t[(readings.row == row) & (readings.t > self._timers.last()[row])]
+            if len(spoke):
+                self._missing.end(row, int(spoke.min()))
         self._timers.seen(readings.row, readings.t, now, interval_s)
 
     def gaps(self) -> list[Finding]:
@@ -68,6 +74,9 @@ class SilenceWatch:
         by_sensor: dict[str, list[Gap]] = {}
         for gap in self._timers.gaps():
             by_sensor.setdefault(self._specs[gap[0]].sensor.sensor, []).append(gap)
+            row, last, until, due = gap
+            self._missing.begin(row, last, due)
+            self._missing.end(row, until)
         for sensor, gaps in by_sensor.items():
             rows = {k for k, spec in enumerate(self._specs) if spec.sensor.sensor == sensor}
             whole = rows == {gap[0] for gap in gaps} and len({gap[1:3] for gap in gaps}) == 1
@@ -80,11 +89,18 @@ class SilenceWatch:
     def check(self, now: int, interval_s: Floats) -> list[Finding]:
         """What opens and closes at ``now``."""
         self._interval_s = interval_s
-        self._timers.overdue(now, interval_s)
+        last = self._timers.last()
+        for row in self._timers.overdue(now, interval_s).tolist():
+            self._missing.begin(row, int(last[row]), self._timers.due_ms(row, int(last[row]), interval_s)[0])
+        self._missing.on_time(now)
         self._timers.back()
         wanted = self._wanted()
         found = [self._close(place, now) for place in [*self._open] if place not in wanted]
         return found + [self._begin(place, quiet, now) for place, quiet in wanted.items() if place not in self._open]
+
+    def missing(self) -> Judged:
+        """Readings found missing by the last ``seen`` and ``gaps``, or ``check``: see :mod:`models.missing`."""
+        return self._missing.told()
 
     def _wanted(self) -> dict[Place, _Quiet]:
         """The highest places that are silent, each since the latest word of anything in it."""
@@ -180,11 +196,13 @@ class SilenceWatch:
     def snapshot(self) -> dict[str, Any]:
         return {
             "timers": self._timers.snapshot(),
+            "missing": self._missing.snapshot(),
             "open": [[*place, encode(finding)] for place, finding in self._open.items()],
             "told": [[*place, onset] for place, onset in self._told.items()],
         }
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         self._timers.restore(payload["timers"])
+        self._missing.restore(payload["missing"])
         self._open = {(level, name): decode_as(Finding, raw) for level, name, raw in payload["open"]}
         self._told = {(level, name): int(onset) for level, name, onset in payload["told"]}

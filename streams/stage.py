@@ -27,7 +27,8 @@ class Flow:
         now: the area's watermark, epoch ms: event time up to which the log has been written.
         readings: accepted readings of this frame; empty on a tick.
         revised: earlier readings whose flag is another now; none of them is in ``readings``.
-        unused: readings that do not count and why: flag MISSING (reported as missing) or FAIL (cannot be true).
+        unused: readings that do not count and why: flag MISSING (reported as missing, or never came: test GAP) or FAIL
+            (cannot be true).
         closed: aggregates published by this step (closed windows and revisions); ``i`` is the row in the area.
         scored: readings or 1-minute means that were scored, ``scores`` what was said of them.
     """

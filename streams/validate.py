@@ -54,9 +54,11 @@ class ValidateStage:
         aside, left = self._sort_out(row, arrived, flow.tick)
         missing = np.isnan(arrived.x[left])
         unused = _unused(row, arrived, left[missing], aside.get("range", left[:0]))
+        refused = unused.take(unused.flag == Flag.FAIL)
         left = left[~missing]
         left = left[np.lexsort((arrived.t[left], row[left]))]
-        readings, revised = self._admit(row[left], arrived.t[left], arrived.x[left])
+        readings, revised = self._admit(row[left], arrived.t[left], arrived.x[left], refused)
+        unused.tests[unused.flag == Flag.FAIL] = refused.tests
         now = self._board.clock.on_frame(int(self._frontier.max(initial=NEVER)), flow.tick)
         quarantined = put_aside(flow.origin, max(now, flow.tick), arrived, aside)
         return replace(flow, now=now, readings=readings, revised=revised, unused=unused, quarantined=quarantined)
@@ -98,8 +100,11 @@ class ValidateStage:
         set_aside("late", t[left] < self._frontier[row[left]] - self._board.patience.horizon_ms)
         return aside, left
 
-    def _admit(self, row: Rows, t: Ints, x: Floats) -> tuple[Judged, Judged]:
-        """Enter the log; returns what is new or corrected, judged, sorted by (row, t), and earlier ones judged anew."""
+    def _admit(self, row: Rows, t: Ints, x: Floats, refused: Judged) -> tuple[Judged, Judged]:
+        """Enter the log; returns what is new or corrected, judged, sorted by (row, t), and earlier ones judged anew.
+
+        What has been ``refused`` may tell what is wrong with others, and they with it: its tests are added to.
+        """
         outcome = self._board.log.admit(row, t, x)
         judged = Judged(row, t, x, np.full(len(row), Flag.NOT_EVALUATED, np.uint8), np.zeros(len(row), np.uint32))
         corrected = outcome == CORRECTION
@@ -109,10 +114,10 @@ class ValidateStage:
         judged.tests[(outcome == NEW) & behind] |= np.uint32(Test.LATE)
         fresh = np.flatnonzero((outcome == NEW) & ~behind)
         earlier = Judged.empty()
-        if len(fresh):
+        if len(fresh) or len(refused):
             new = judged.take(fresh)
             self._board.interval.learn(new.row, new.t)
-            flag, tests, earlier = self._tests.check(new)
+            flag, tests, earlier = self._tests.check(new, refused)
             judged.flag[fresh] = from_rank(np.maximum(rank(flag), rank(new.flag)))
             judged.tests[fresh] |= tests
             np.maximum.at(self._frontier, new.row, new.t)
