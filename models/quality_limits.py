@@ -124,6 +124,28 @@ class ShapeLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class NeighbourLimits:
+    """Neighbour test: hourly means of what a series is away from its usual course, in its own scatter (mean residual),
+    against the median of its neighbours' (WMO-No. 8, spatial consistency; QARTOD lists it). Figures: decision 0019.
+    """
+
+    least: float = 2.0  # of a difference, in the series' own scatter,
+    usual: float = 4.0  # in what is usual of the difference,
+    record: float = 1.1  # and in the largest there has been
+    calm: float = 0.34  # of the difference: the neighbours are no farther from their usual course,
+    agree: float = 0.34  # and from each other
+    slow_cells: float = 4.0  # over which the difference is taken
+    cells: float = 2.0  # in a row
+    clip: float = 12.0  # scatters: one reading counts for no more
+    readings_share: float = 0.5  # of the usual number in a cell
+    usual_least: float = 0.1
+    usual_memory: float = 14 * 24.0  # cells
+    learned_cells: float = 48.0  # before the first verdict
+    learned_most: float = 4.0  # times the usual difference
+    record_memory: float = 30 * 24.0  # cells
+
+
+@dataclass(frozen=True, slots=True)
 class PemsLimits:
     """Daily tests of traffic detectors as Caltrans PeMS runs them (domain facts, section 4); shares of the samples."""
 
