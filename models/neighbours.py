@@ -16,7 +16,7 @@ from domain.sensors import Link
 from domain.times import HOUR_MS
 from models.contract import Payload
 from models.neighbour_lists import NEIGHBOURS_MAX, NEIGHBOURS_MIN, both_ways, neighbour_lists
-from models.quality_limits import NeighbourLimits
+from models.quality_limits import LOCAL, NeighbourLimits
 from models.series_spec import SeriesSpec
 
 _NEVER: Final = np.iinfo(np.int64).min // 4
@@ -35,6 +35,7 @@ class Neighbours:
         self._roads = both_ways(links)
         self._limits = limits
         self._near: NDArray[np.intp] = np.empty((0, NEIGHBOURS_MAX), np.intp)
+        self._cells: Floats = np.empty(0)  # in a row before a verdict
         self._state: Floats = np.zeros((_LINES, 0))
         self._sums: dict[int, Floats] = {}  # cell → sum, readings of each row
         self._closed = _NEVER  # cells before this one are judged
@@ -43,6 +44,8 @@ class Neighbours:
         """Make room, and find the neighbours anew; a sensor may come between others."""
         if len(specs) != len(self._near):
             self._near = neighbour_lists(specs, self._roads)
+            local = np.array([spec.quantity.name in LOCAL for spec in specs])
+            self._cells = np.where(local, self._limits.cells_local, self._limits.cells)
         more = len(specs) - self._state.shape[1]
         if more > 0:
             self._state = np.pad(self._state, ((0, 0), (0, more)))
@@ -65,7 +68,7 @@ class Neighbours:
             np.add.at(sums[1], row[here], 1.0)
 
     def close(self, until_ms: int) -> tuple[Rows, Ints]:
-        """Judge the cells that end by ``until_ms``: the rows that fail, and the start of the cell in which (epoch ms)."""
+        """Judge the cells that end by ``until_ms``: rows that fail, and the start of the cell in which (epoch ms)."""
         end = until_ms // HOUR_MS
         due = sorted(cell for cell in self._sums if cell < end)
         rows, starts = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
@@ -95,7 +98,7 @@ class Neighbours:
         )  # fmt: skip
         s[RUN] = np.where(told, np.where(beyond, s[RUN] + 1.0, 0.0), s[RUN])
         self._learn(float(cell), told, count, far, usual)
-        return np.asarray(beyond & (s[RUN] >= limits.cells))
+        return np.asarray(beyond & (s[RUN] >= self._cells))
 
     def _learn(self, cell: float, told: NDArray[np.bool_], count: Floats, far: Floats, usual: Floats) -> None:
         """As with the shape of a series, what is extraordinary raises a record within a day by no more than half."""

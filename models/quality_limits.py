@@ -123,19 +123,27 @@ class ShapeLimits:
     learned_many: float = 400.0
 
 
+#: What happens in one place (a queue, one customer's load) moves these there and not beside it.
+LOCAL: Final = frozenset({
+    "traffic.speed", "traffic.occupancy",
+    "energy.active_power", "energy.reactive_power", "energy.apparent_power", "energy.current", "energy.power_factor",
+})  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class NeighbourLimits:
     """Neighbour test: hourly means of what a series is away from its usual course, in its own scatter (mean residual),
     against the median of its neighbours' (WMO-No. 8, spatial consistency; QARTOD lists it). Figures: decision 0019.
     """
 
-    least: float = 2.0  # of a difference, in the series' own scatter,
+    least: float = 0.7  # of a difference, in the series' own scatter,
     usual: float = 4.0  # in what is usual of the difference,
     record: float = 1.1  # and in the largest there has been
     calm: float = 0.34  # of the difference: the neighbours are no farther from their usual course,
     agree: float = 0.34  # and from each other
-    slow_cells: float = 4.0  # over which the difference is taken
-    cells: float = 2.0  # in a row
+    slow_cells: float = 12.0  # over which the difference is taken
+    cells: float = 2.0  # in a row,
+    cells_local: float = 12.0  # and of a quantity of :data:`LOCAL`: incidents and roadworks of a day are no fault
     clip: float = 12.0  # scatters: one reading counts for no more
     readings_share: float = 0.5  # of the usual number in a cell
     usual_least: float = 0.1
