@@ -143,7 +143,7 @@ class NeighbourLimits:
     agree: float = 0.34  # and from each other
     slow_cells: float = 12.0  # over which the difference is taken
     cells: float = 2.0  # in a row,
-    cells_local: float = 12.0  # and of a quantity of :data:`LOCAL`: incidents and roadworks of a day are no fault
+    cells_local: float = 8.0  # and of a quantity of :data:`LOCAL`: what a working day does to one place is no fault
     clip: float = 12.0  # scatters: one reading counts for no more
     readings_share: float = 0.5  # of the usual number in a cell
     usual_least: float = 0.1
