@@ -1,5 +1,7 @@
 """Neighbour test: one that leaves the others is told, what they share is not; frames and restores change nothing."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -117,7 +119,7 @@ def test_frames_and_restores_change_nothing(seed: int) -> None:
     told = [part.tolist() for part in whole.close(START + HOURS * HOUR)]
     cut, parts = Neighbours(), [[], []]
     edges = [0, *sorted(rng.choice(np.arange(1, length), 40, replace=False).tolist()), length]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         again = Neighbours()
         if rng.random() < 0.5:
             again.ensure(specs())
