@@ -1,8 +1,8 @@
 """Neighbour test: a series that leaves its usual course while those beside it keep to theirs.
 
-The spatial consistency test of WMO-No. 8 (quality control of automatic weather stations), which QARTOD lists as its
-neighbour test, on what a reading is away from its own usual course, in its own scatter: level and size of neighbours
-need not be alike. Cells are hours; what is compared is a mean over a cell with the median of the neighbours' means.
+The buddy check of titanlib (difference to those around, so many at least) and QARTOD's neighbour test (suspect, never
+failed), on what a reading is away from its own usual course, in its own scatter: level and size of neighbours need not
+be alike. Cells are hours; what is compared is a mean over a cell with the median of the neighbours' means.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

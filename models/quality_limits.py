@@ -133,7 +133,7 @@ LOCAL: Final = frozenset({
 @dataclass(frozen=True, slots=True)
 class NeighbourLimits:
     """Neighbour test: hourly means of what a series is away from its usual course, in its own scatter (mean residual),
-    against the median of its neighbours' (WMO-No. 8, spatial consistency; QARTOD lists it). Figures: decision 0019.
+    against the median of its neighbours'. By measurement, decision 0019.
     """
 
     least: float = 0.7  # of a difference, in the series' own scatter,
