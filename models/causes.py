@@ -41,6 +41,8 @@ CAUSES: Final = (
     Cause("quality.level", Test.LEVEL, 4, 1, "has stepped to another level and stays there (level shift)", False),
     Cause("quality.drift", Test.DRIFT, 4, 1, "has crept away from its usual course (drift)", False),
     Cause("quality.physics", Test.PHYSICS, 3, 4, "contradicts the other quantities of the same sensor (physics)"),
+    Cause("quality.neighbour", Test.NEIGHBOUR, 2, 3,
+          "differs from its neighbours more than it ever did (neighbour test)"),
     Cause("quality.spike", Test.SPIKE, 2, 1, "jumps and comes back within one reading (spike)"),
     Cause("quality.rate_of_change", Test.RATE_OF_CHANGE, 1, 1, "changes faster than is possible (rate of change)"),
     Cause("quality.attenuated", Test.ATTENUATED, 1, 3, "hardly moves any more (attenuated: clogged or damped)"),

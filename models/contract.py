@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.readings import Flags, Floats
+from domain.readings import Flags, Floats, Ints, Rows
 from domain.scores import Judged, Scores
 from models.series_spec import SeriesSpec
 
@@ -49,6 +49,10 @@ class QualityTests(Stateful, Protocol):
         """Flag and failed tests of each reading, to be combined with those it already has; and what is now known of
         earlier readings, by (row, t), to be added to theirs. Readings that were ``refused``, because no instrument
         can measure them, are judged for what they say of others; their own ``tests`` are added to in place."""
+
+    def apart(self, until_ms: int) -> tuple[Rows, Ints]:
+        """What is known of the hours that end by ``until_ms`` once all their readings are there: rows that failed
+        against their neighbours, and the start of each such hour (epoch ms)."""
 
     def slow_residual(self) -> Floats:
         """``float64[rows]``: how far each series has been from its usual course of late, in its own scatter."""

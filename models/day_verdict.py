@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from domain.flags import Flag
+from domain.flags import Flag, Test
 from domain.messages import Verdict
 from domain.readings import Floats, Ints
 from domain.scores import Judged
@@ -21,6 +21,8 @@ from models.quality_limits import CARD_OFF, IMPORTANCE, PEMS
 from models.series_spec import SeriesSpec
 
 _FLOW, _OCCUPANCY = "traffic.flow", "traffic.occupancy"
+_APART: Final = next(k for k, cause in enumerate(CAUSES) if cause.tests == Test.NEIGHBOUR)
+_BAD_BEFORE: Final = ~int(Test.NEIGHBOUR | Test.LATE | Test.GAP) & 0xFFFFFFFF  # other bits: it was bad before
 _BLOCKS: Final = 6  # of four hours: PeMS 'Constant'
 (SEEN, BUSY, ZERO, HIGH, BAD) = range(5)
 _COUNTS: Final = 5
@@ -48,7 +50,7 @@ class DayVerdicts:
     """Counts readings per row and day; ``close_day`` gives one verdict per sensor."""
 
     kind: ClassVar[str] = "day-verdicts"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "2"  # 2: one more cause
 
     def __init__(self) -> None:
         self._specs: list[SeriesSpec] = []
@@ -93,6 +95,16 @@ class DayVerdicts:
             self._add(day, readings, change, number == k)
         ends = np.flatnonzero(np.diff(row, append=-1))
         self._last[row[ends]] = x[ends]
+
+    def observe_apart(self, readings: Judged) -> None:
+        """Readings already folded in that have failed against their neighbours since, each told once."""
+        number = readings.t // DAY_MS
+        bad_before = (readings.tests & np.uint32(_BAD_BEFORE)) != 0
+        for k in np.unique(number[number >= self._closed]).tolist():
+            day, here = self._days.get(k), number == k
+            if day is not None:
+                day.causes[_APART] += np.bincount(readings.row[here], minlength=len(self._last))
+                day.counts[BAD] += np.bincount(readings.row[here & ~bad_before], minlength=len(self._last))
 
     def _add(self, day: _Day, readings: Judged, change: Floats, chosen: Any) -> None:
         row, x, tests = readings.row[chosen], readings.x[chosen], readings.tests[chosen]

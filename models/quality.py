@@ -6,7 +6,7 @@ readings are cut into frames; a later reading may revise it (a spike is known wh
 physics when the other quantity has arrived).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from domain.errors import Rejected
 from domain.flags import Flag, Test
-from domain.readings import Flags, Floats, Ints, Mask
+from domain.readings import Flags, Floats, Ints, Mask, Rows
 from domain.scores import Judged
+from domain.sensors import Link
 from models import quality_steps as steps
 from models.contract import Payload
+from models.neighbours import Neighbours
 from models.quality_limits import RATE_PER_MINUTE, RATED_MARGIN, CounterLimits, FlatLimits, ShapeLimits, user_span
 from models.quality_shape import Shape
 from models.quality_swapped import Swapped
@@ -29,18 +31,20 @@ class QualityTests:
     """Flags readings of one area; rows are those of ``ensure``. Fulfils :class:`models.contract.QualityTests`."""
 
     kind: ClassVar[str] = "quality"
-    version: ClassVar[str] = "4"
+    version: ClassVar[str] = "4"  # 4: swapped channels, neighbours
 
     def __init__(
         self,
         shape: ShapeLimits = ShapeLimits(),  # noqa: B008  frozen values
         flat: FlatLimits = FlatLimits(),  # noqa: B008
         counters: CounterLimits = CounterLimits(),  # noqa: B008
+        links: Iterable[Link] = (),
     ) -> None:
         self._flat, self._counters = flat, counters
         self._state: Floats = np.zeros((steps.LINES, 0))
         self._shape = Shape(shape)
         self._swapped = Swapped()
+        self._neighbours = Neighbours(links)
         self._span: Floats = np.empty((4, 0))  # sensor span and user span: lower, upper
         self._rated: Floats = np.empty(0)
         self._rate_limit: Floats = np.empty(0)
@@ -55,6 +59,7 @@ class QualityTests:
             return
         self._shape.ensure(specs)
         self._swapped.ensure(specs)
+        self._neighbours.ensure(specs)
         rated = np.array([np.nan if spec.sensor.rated_kw is None else spec.sensor.rated_kw for spec in new])
         power = np.array([spec.quantity.name == "energy.active_power" for spec in new])
         user = np.array([user_span(spec.quantity, spec.sensor) for spec in new]).T
@@ -110,6 +115,7 @@ class QualityTests:
         chosen = np.flatnonzero(usable)
         before = np.full(self._state.shape[1], -1, np.intp)  # position of the last reading of each row in this call
         earlier = []
+        away = np.full(len(readings), np.nan)
         for turn in rounds(readings.row[chosen]):
             at = chosen[turn]
             row = readings.row[at]
@@ -129,6 +135,7 @@ class QualityTests:
             if columns.cumulative.any():
                 steps.counter(columns, state, self._counters)
             spike, surely = self._shape.judge(columns, state)
+            away[at] = self._shape.away
             if spike.any():
                 earlier.append(_prove(spike, surely, row, state[steps.T], before, flag, tests))
             steps.flat_line(columns, state, self._flat)
@@ -136,14 +143,21 @@ class QualityTests:
             self._state[:, row] = state
             flag[at], tests[at] = columns.flag, columns.tests
             before[row] = at
+        self._neighbours.fold(readings.row, readings.t, away)
         return _joined(earlier)
+
+    def apart(self, until_ms: int) -> tuple[Rows, Ints]:
+        """Rows that failed the neighbour test in the hours that end by ``until_ms``, and the start of each such hour
+        (epoch ms)."""
+        return self._neighbours.close(until_ms)
 
     def slow_residual(self) -> Floats:
         """``float64[rows]``: how far each series has been from its usual course of late, in its own scatter."""
         return self._shape.residual()
 
     def snapshot(self) -> Payload:
-        return {"state": self._state.copy(), "shape": self._shape.snapshot(), "swapped": self._swapped.snapshot()}
+        return {"state": self._state.copy(), "shape": self._shape.snapshot(), "swapped": self._swapped.snapshot(),
+                "neighbours": self._neighbours.snapshot()}  # fmt: skip
 
     def restore(self, payload: Mapping[str, Any]) -> None:
         """What is declared of the series comes back with ``ensure``. Raises: Rejected: a state of another shape."""
@@ -153,6 +167,7 @@ class QualityTests:
         self._state = state
         self._shape.restore(payload["shape"])
         self._swapped.restore(payload["swapped"])
+        self._neighbours.restore(payload["neighbours"])
 
 
 def _prove(

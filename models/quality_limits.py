@@ -130,6 +130,36 @@ class ShapeLimits:
     learned_many: float = 400.0
 
 
+#: What happens in one place (a queue, one customer's load) moves these there and not beside it.
+LOCAL: Final = frozenset({
+    "traffic.speed", "traffic.occupancy",
+    "energy.active_power", "energy.reactive_power", "energy.apparent_power", "energy.current", "energy.power_factor",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourLimits:
+    """Neighbour test: hourly means of what a series is away from its usual course, in its own scatter (mean residual),
+    against the median of its neighbours'. By measurement, decision 0019.
+    """
+
+    least: float = 0.7  # of a difference, in the series' own scatter,
+    usual: float = 4.0  # in what is usual of the difference,
+    record: float = 1.1  # and in the largest there has been
+    calm: float = 0.34  # of the difference: the neighbours are no farther from their usual course,
+    agree: float = 0.34  # and from each other
+    slow_cells: float = 12.0  # over which the difference is taken
+    cells: float = 2.0  # in a row,
+    cells_local: float = 8.0  # and of a quantity of :data:`LOCAL`: what a working day does to one place is no fault
+    clip: float = 12.0  # scatters: one reading counts for no more
+    readings_share: float = 0.5  # of the usual number in a cell
+    usual_least: float = 0.1
+    usual_memory: float = 14 * 24.0  # cells
+    learned_cells: float = 48.0  # before the first verdict
+    learned_most: float = 4.0  # times the usual difference
+    record_memory: float = 30 * 24.0  # cells
+
+
 @dataclass(frozen=True, slots=True)
 class ScaleLimits:
     """How a factor (another unit, a gain) is told from a shift by a constant. All ours, from simulated and recorded

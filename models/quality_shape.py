@@ -57,7 +57,11 @@ class _Now:
 
 
 class Shape:
-    """State per row: ``float64[rows, 168]`` twice, ``[rows, 4, 24]``, rings of 6 and 8, and 21 single numbers."""
+    """State per row: ``float64[rows, 168]`` twice, ``[rows, 4, 24]``, rings of 6 and 8, and 21 single numbers.
+
+    Attributes:
+        away: ``float64[n]`` residuals of the round judged last, in mean residuals; NaN while that is being learned.
+    """
 
     def __init__(self, limits: ShapeLimits) -> None:
         self._limits = limits
@@ -71,6 +75,7 @@ class Shape:
         self._rough = np.zeros((0, _ROUGH))
         self._one = np.zeros((_LINES, 0))
         self._scale = Scale()
+        self.away: Floats = np.empty(0)
 
     def ensure(self, specs: Sequence[SeriesSpec]) -> None:
         """Make room for these series."""
@@ -92,6 +97,7 @@ class Shape:
         of_week, of_day = hour % 168, hour % 24
         one = self._one[:, c.row]
         now, day = self._expect(c, s, one, of_week, of_day)
+        self.away = np.where(now.warm, now.r / now.size, np.nan)
         before, after = self._either_side(c, now)
         moved = after - before
         stat = np.stack((self._spike(now, one), self._noise(c, now, one), self._step(moved, now, one),

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 from domain.sensors import Link
 
-_METRES_MAX = 4_828.0  # 3 miles: further apart, one loop says nothing of the other (PeMS)
+METRES_MAX = 4_828.0  # 3 miles: further apart, one loop says nothing of the other (PeMS)
 
 
 def road_pairs(links: Iterable[Link], loops: Collection[str]) -> list[tuple[str, str, float]]:
@@ -26,7 +26,7 @@ def road_pairs(links: Iterable[Link], loops: Collection[str]) -> list[tuple[str,
             at = waiting.pop()
             for link in ahead.get(at, ()):
                 metres = met[at] + link.metres
-                if metres > _METRES_MAX or metres >= met.get(link.target, float("inf")):
+                if metres > METRES_MAX or metres >= met.get(link.target, float("inf")):
                     continue
                 met[link.target] = metres
                 if link.target in loops:

@@ -22,6 +22,7 @@ from streams.board import Board
 from streams.fault_watch import FaultWatch
 from streams.findings import Explainer, Scored
 from streams.open_findings import OpenFindings
+from streams.reading_log import key_of
 from streams.silence_watch import SilenceWatch
 from streams.stage import Flow
 from streams.state import restore, restore_learned, snapshot
@@ -55,7 +56,7 @@ class DetectStage:
         self._silence.seen(in_order, flow.now, interval)
         slow = in_order.take(~(interval[in_order.row] < _CADENCE_S))
         flow = self._score(flow, slow)
-        turns = self._faults.seen(_flagged(flow.revised, in_order, _refused(flow.unused)), interval)
+        turns = self._faults.seen(_flagged(*_revised(flow), in_order, _refused(flow.unused)), interval)
         found = self._silence.gaps() + [f for turn in turns for f in self._findings.fault(turn)]
         return self._told(flow, found)
 
@@ -66,7 +67,8 @@ class DetectStage:
         found = [
             f for row, _, end in self._episodes.on_time(flow.now, interval) for f in self._findings.leave(row, end)
         ]
-        found += [f for turn in self._faults.on_time(flow.now, interval) for f in self._findings.fault(turn)]
+        turns = self._faults.seen(_flagged(*_revised(flow)), interval) + self._faults.on_time(flow.now, interval)
+        found += [f for turn in turns for f in self._findings.fault(turn)]
         found += self._silence.check(flow.now, interval)
         return self._told(flow, found)
 
@@ -147,6 +149,14 @@ def _joined(*parts: Judged) -> Judged:
     return Judged(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in ("row", "t", "x", "flag", "tests"))
     )
+
+
+def _revised(flow: Flow) -> tuple[Judged, Judged]:
+    """Earlier readings by what has become known of them now; the rest of it has been told before."""
+    apart = np.isin(key_of(flow.revised.row, flow.revised.t), key_of(flow.apart.row, flow.apart.t))
+    others = flow.revised.take(~apart)
+    neighbour = np.uint32(Test.NEIGHBOUR)
+    return replace(others, tests=others.tests & ~neighbour), replace(flow.apart, tests=flow.apart.tests & neighbour)
 
 
 def _refused(unused: Judged) -> Judged:

@@ -11,14 +11,19 @@ import numpy as np
 from domain.flags import Test
 from domain.readings import Floats
 from domain.scores import Judged
+from domain.times import HOUR_MS
 from models.causes import CAUSES, RULES, TELLING, Cause, named
 
 _REST_MS = 30 * 60_000
 _REST_INTERVALS = 6.0
+_REST_APART_MS = 2 * HOUR_MS  # what is told of hours goes on when the next one fails, too
 _TOGETHER_INTERVALS = 6.0  # flagged readings farther apart do not add up
 #: A fault of a kind that proves itself, so long after another was told, is one of its own: not what that has become.
 _ANOTHER_INTERVALS = 12.0
 _ANOTHER_MS = 60 * 60_000
+
+
+_APART = "quality.neighbour"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,11 @@ class _Case:
     last: int
     told: str = ""
     since: int = 0  # when it was told first
+
+
+def _known(t: int, cause: Cause) -> int:
+    """When what reading ``t`` shows can be known: how it stands to its neighbours at the end of its hour."""
+    return t - t % HOUR_MS + HOUR_MS if cause.rule == _APART else t
 
 
 class FaultWatch:
@@ -76,7 +86,7 @@ class FaultWatch:
                 case.counts[cause.rule] = case.counts.get(cause.rule, 0) + 1
         cause_now = named(case.counts)
         if cause_now is not None and cause_now.rule != case.told:
-            turns.append(Turn(t, row, cause_now, begins=not case.told))
+            turns.append(Turn(_known(t, cause_now), row, cause_now, begins=not case.told))
             case.since = case.since if case.told else t
             case.told = cause_now.rule
         return turns
@@ -106,7 +116,8 @@ class FaultWatch:
     @staticmethod
     def _patience(case: _Case, interval_ms: float) -> float:
         intervals = _REST_INTERVALS if case.told else _TOGETHER_INTERVALS
-        return max(_REST_MS if case.told else 0.0, intervals * interval_ms)
+        least = _REST_APART_MS if _APART in case.counts else _REST_MS if case.told else 0.0
+        return max(least, intervals * interval_ms)
 
     def _over(self, row: int, case: _Case, interval_ms: float) -> list[Turn]:
         del self._cases[row]

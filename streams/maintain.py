@@ -41,9 +41,11 @@ class MaintainStage:
         self._signals.observe(flow.readings, self._board.interval.seconds())
         self._verdicts.ensure(self._board.index.specs)
         self._verdicts.observe(flow.readings)
+        self._verdicts.observe_apart(flow.apart)
         return self._close(flow)
 
     def on_tick(self, flow: Flow) -> Flow:
+        self._verdicts.observe_apart(flow.apart)
         return self._close(flow)
 
     def on_event(self, event: Event) -> None:

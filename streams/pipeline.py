@@ -35,7 +35,7 @@ def pipeline(board: Board, detector_name: str) -> Pipeline:
     """A fresh pipeline. Raises: Misconfigured: no detector has this name."""
     maintain = MaintainStage(board)
     stages = (
-        ValidateStage(board, QualityTests()),
+        ValidateStage(board, QualityTests(links=board.links)),
         WindowStage(board),
         DetectStage(board, detector(detector_name)),
         AssetStage(board),

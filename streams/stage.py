@@ -27,6 +27,7 @@ class Flow:
         now: the area's watermark, epoch ms: event time up to which the log has been written.
         readings: accepted readings of this frame; empty on a tick.
         revised: earlier readings whose flag is another now; none of them is in ``readings``.
+        apart: those of ``revised`` that failed against their neighbours in an hour that is over now.
         unused: readings that do not count and why: flag MISSING (reported as missing, or never came: test GAP) or FAIL
             (cannot be true).
         closed: aggregates published by this step (closed windows and revisions); ``i`` is the row in the area.
@@ -41,6 +42,7 @@ class Flow:
     now: int = NEVER
     readings: Judged = field(default_factory=Judged.empty)
     revised: Judged = field(default_factory=Judged.empty)
+    apart: Judged = field(default_factory=Judged.empty)
     unused: Judged = field(default_factory=Judged.empty)
     closed: list[Aggregates] = field(default_factory=list)
     scored: Judged = field(default_factory=Judged.empty)

@@ -47,6 +47,7 @@ class ValidateStage:
     def on_frame(self, flow: Flow) -> Flow:
         arrived = flow.arrived
         assert arrived is not None
+        apart = self._apart(self._board.clock.now)  # before anything is forgotten
         row = self._board.index.rows(arrived.series)[arrived.i]
         self._grow()
         if flow.tick != NEVER:  # before the first tick nobody knows what is ahead of the clock
@@ -59,14 +60,33 @@ class ValidateStage:
         left = left[np.lexsort((arrived.t[left], row[left]))]
         readings, revised = self._admit(row[left], arrived.t[left], arrived.x[left], refused)
         unused.tests[unused.flag == Flag.FAIL] = refused.tests
+        if len(apart):
+            told = np.concatenate([key_of(part.row, part.t) for part in (readings, revised)])
+            apart = apart.take(~np.isin(key_of(apart.row, apart.t), told))
+            revised = _once(apart, revised)
         now = self._board.clock.on_frame(int(self._frontier.max(initial=NEVER)), flow.tick)
         quarantined = put_aside(flow.origin, max(now, flow.tick), arrived, aside)
-        return replace(flow, now=now, readings=readings, revised=revised, unused=unused, quarantined=quarantined)
+        return replace(
+            flow, now=now, readings=readings, revised=revised, apart=apart, unused=unused, quarantined=quarantined
+        )
 
     def on_tick(self, flow: Flow) -> Flow:
         # What came before the first tick could not be told to be ahead of the clock: nothing is late because of it.
         np.minimum(self._frontier, flow.tick + self._board.patience.future_ms, out=self._frontier)
-        return replace(flow, now=self._board.clock.on_tick(flow.tick))
+        now = self._board.clock.on_tick(flow.tick)
+        apart = self._apart(now)
+        return replace(flow, now=now, revised=apart, apart=apart)
+
+    def _apart(self, now: int) -> Judged:
+        """Readings of the hours over by now that failed against their neighbours, as they are now."""
+        row, start = self._tests.apart(now - self._board.patience.lateness_ms)
+        if not len(row):
+            return Judged.empty()
+        part = self._board.log.between(int(start.min()), int(start.max()) + HOUR_MS)
+        failed = np.isin(key_of(part.row, part.t - part.t % HOUR_MS), key_of(row, start))
+        row, t = part.row[failed], part.t[failed]
+        suspect, tests = np.full(len(row), Flag.SUSPECT, np.uint8), np.full(len(row), Test.NEIGHBOUR, np.uint32)
+        return _once(Judged.empty(), self._board.log.worsen(row, t, suspect, tests))
 
     def _grow(self) -> None:
         specs = self._board.index.specs

@@ -46,7 +46,7 @@ class WindowStage:
 
     def on_tick(self, flow: Flow) -> Flow:
         self._prune()
-        return self._with(flow, self._close(flow.now))
+        return self._with(flow, self._revise(flow.revised) + self._close(flow.now))
 
     def _prune(self) -> None:
         """Drop what no reading can change any more, once the validate stage has moved the edge on."""

@@ -90,3 +90,28 @@ def test_state_goes_out_and_in_and_frames_do_not_matter() -> None:
         again.restore(cut.snapshot())
         cut = again
     assert cut.close_day(2 * DAY_MS, INTERVAL) == whole.close_day(2 * DAY_MS, INTERVAL)
+
+
+def test_what_failed_against_its_neighbours_later_counts_once() -> None:
+    verdicts = made()
+    verdicts.observe(day(0, GOOD))
+    verdicts.observe(day(1, GOOD))
+    whole = day(1, GOOD, tests=int(Test.NEIGHBOUR))
+    verdicts.observe_apart(whole.take(whole.row == 0).take(np.arange(N // 4)))
+    verdicts.observe_apart(day(0, GOOD, tests=int(Test.NEIGHBOUR)).take(np.arange(2)))
+    (first,), (told,) = verdicts.close_day(2 * DAY_MS, INTERVAL).values()
+    assert first.verdict == "good"  # two readings are no tenth of a day
+    assert (told.verdict, told.cause, told.share) == ("Failed tests", "neighbour", 0.25)
+    verdicts.observe_apart(whole)  # of a day that is closed
+    assert verdicts.close_day(3 * DAY_MS, INTERVAL) == {}
+
+
+def test_what_was_bad_before_is_not_counted_as_bad_again() -> None:
+    verdicts = made()
+    verdicts.observe(day(0, GOOD))
+    bad = day(1, GOOD, tests=int(Test.DRIFT))
+    verdicts.observe(bad)
+    bad.tests[:] |= np.uint32(Test.NEIGHBOUR)
+    verdicts.observe_apart(bad)
+    told = verdicts.close_day(2 * DAY_MS, INTERVAL)[DAY_MS][0]
+    assert (told.verdict, told.share) == ("Failed tests", 1.0)

@@ -168,6 +168,27 @@ def test_what_the_neighbours_do_too_is_no_fault_of_the_sensor() -> None:
     assert (finding.kind, finding.rule) == ("quality", "quality.drift")
 
 
+def test_what_differs_from_its_neighbours_is_a_fault_from_the_end_of_the_hour() -> None:
+    made = Stage()
+    for minute in range(0, 60, 5):
+        made.frame(*((row, minute, 50.0) for row in range(5)))
+    minutes = np.arange(0, 60, 5)
+    row, t = np.full(12, 2, np.int32), T0 + minutes * MINUTE
+    tests = np.full(12, Test.NEIGHBOUR | Test.SPIKE, np.uint32)  # the spike has been told in its time
+    apart = Judged(row, t, np.full(12, 50.0), np.full(12, Flag.SUSPECT, np.uint8), tests)
+    made.now = T0 + 61 * MINUTE
+    (finding,) = made.stage.on_tick(made._flow(revised=apart, apart=apart)).findings
+    assert (finding.rule, finding.kind, finding.series) == ("quality.neighbour", "quality", [NAMES[2]])
+    assert (finding.onset, finding.time) == (T0 + HOUR, T0 + HOUR)
+    assert "(neighbour test): the sensor, not the city" in finding.why.sentence
+    assert {told["series"] for told in finding.why.neighbours} == {NAMES[0], NAMES[3], NAMES[4]}
+    made.now = T0 + 150 * MINUTE  # the next hour may fail, too: it goes on
+    assert not [f for f in made.stage.on_tick(made._flow()).findings if f.kind == "quality"]
+    made.now = T0 + 180 * MINUTE
+    (closed,) = (f for f in made.stage.on_tick(made._flow()).findings if f.kind == "quality")
+    assert (closed.id, closed.phase) == (finding.id, "close")
+
+
 def test_late_and_corrected_readings_are_not_scored_and_nothing_twice() -> None:
     made = Stage()
     made.frame((2, 10, 50.0))
