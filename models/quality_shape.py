@@ -261,7 +261,9 @@ class Shape:
         one[CHANGE] += np.where(now.near, np.maximum(gain / 8, 0.0) * (move - one[CHANGE]), 0.0)
         # What is out of all proportion (another unit) must not carry the usual course away with it.
         most = np.where(now.warm, _LEARNED_MOST * now.size, np.inf)
-        day[_MEAN] += np.maximum(1 / (1 + count), 0.05 * in_hour) * np.clip(c.x - day[_MEAN], -most, most)
+        # What has left its usual course moves it slowly, also where little is known yet.
+        settled = (c.tests & _OFF_COURSE) == 0
+        day[_MEAN] += np.maximum(settled / (1 + count), 0.05 * in_hour) * np.clip(c.x - day[_MEAN], -most, most)
         day[_COUNT] += 1
         far = ((c.tests & np.uint32(Test.UNIT)) != 0) & (c.flag == Flag.FAIL)  # so far off it teaches nothing
         day = np.where(far, before, day)
@@ -270,7 +272,7 @@ class Shape:
         cell = c.row.astype(np.int64) * 168 + of_week
         seen = counts.take(cell)
         mean = np.where(seen > 0, weeks.take(cell), c.x - now.r)  # not from zero, where learning is bounded
-        weeks[cell] = mean + ~far * np.maximum(1 / (1 + seen), 0.15 * in_hour) * np.clip(c.x - mean, -most, most)
+        weeks[cell] = mean + ~far * np.maximum(settled / (1 + seen), 0.15 * in_hour) * np.clip(c.x - mean, -most, most)
         counts[cell] = seen + ~far
         one[BEFORE_R], one[LAST_R], one[BEFORE_T] = one[LAST_R].copy(), now.r, s[T]
 
