@@ -17,9 +17,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from domain.readings import Floats
+from domain.readings import Floats, Mask
 from models.contract import Payload
 
 FREE: Final = 0
@@ -60,7 +59,7 @@ class California:
         self._before: Floats = np.full((2, pairs), np.nan)  # downstream, one and two steps ago
         self._rest = np.zeros(pairs, np.int64)
 
-    def step(self, up: Floats, down: Floats) -> NDArray[np.bool_]:
+    def step(self, up: Floats, down: Floats) -> Mask:
         """``up[pairs]``, ``down[pairs]`` occupancies 0..1 of this step, NaN where there is none; which are
         confirmed.
         """
@@ -78,6 +77,10 @@ class California:
         self._state = np.where(self._state == FREE, np.where(begins, TENTATIVE, FREE), np.where(piled, CONFIRMED, FREE))
         self._before = np.stack([down, self._before[0]])
         return np.asarray(self._state == CONFIRMED)
+
+    def expected(self) -> Floats:
+        """Nothing is expected of a loop by itself."""
+        return np.full((2, len(self._state)), np.nan)
 
     def snapshot(self) -> Payload:
         return {"state": self._state.copy(), "before": self._before.copy(), "rest": self._rest.copy()}

@@ -7,10 +7,12 @@ live in an :class:`~streams.analyser.Analyser`, one per topic and partition; a :
 analysers from Kafka, the :class:`~streams.driver.Driver` feeds them from memory. The stages do not know which.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.quality import QualityTests
 from models.registry import detector
+from models.road_names import DEFAULT
 from streams.assets import AssetStage
 from streams.board import Board
 from streams.detect import DetectStage
@@ -31,15 +33,15 @@ class Pipeline:
     maintain: MaintainStage
 
 
-def pipeline(board: Board, detector_name: str) -> Pipeline:
-    """A fresh pipeline. Raises: Misconfigured: no detector has this name."""
+def pipeline(board: Board, detector_name: str, road_detectors: Sequence[str] = DEFAULT) -> Pipeline:
+    """A fresh pipeline. Raises: Misconfigured: no detector, or no road detector, has such a name."""
     maintain = MaintainStage(board)
     stages = (
         ValidateStage(board, QualityTests()),
         WindowStage(board),
         DetectStage(board, detector(detector_name)),
         AssetStage(board),
-        RoadStage(board),
+        RoadStage(board, road_detectors),
         EarlierStage(board),
         ForecastStage(board),
         maintain,
