@@ -31,15 +31,15 @@ class CaliforniaParameters:
     """Percent, shares, steps. ``wave_rest`` 0 is algorithm 7; algorithm 8 waits five steps after a compression wave.
 
     ``wave_level`` and ``wave_rise`` (downstream occupancy in percent, and its relative growth in two steps, at which a
-    wave is seen) are ours: the published tree has site-specific values.
+    wave is seen) are ours, found in simulated towns (decision 0020): the published tree has site-specific values.
     """
 
     difference: float = 8.0
     relative: float = 0.5
     emptied: float = 0.3
     wave_rest: int = 0
-    wave_level: float = 25.0
-    wave_rise: float = 0.3
+    wave_level: float = 12.0
+    wave_rise: float = 0.2
 
 
 SEVEN: Final = CaliforniaParameters()

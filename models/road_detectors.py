@@ -28,14 +28,13 @@ class RoadModel(Stateful, Protocol):
 
     parameters: Mapping[str, Any]
 
-    def step(self, *columns: Floats) -> Mask:
-        """``float64[places]`` for each loop of a place, upstream first, NaN where there is nothing; where it sees
-        something."""
-        ...
+    @property
+    def step(self) -> Callable[..., Mask]:
+        """A method that takes ``float64[places]`` for each loop of a place, upstream first, NaN where there is nothing,
+        and gives ``bool[places]``: where it sees something."""
 
     def expected(self) -> Floats:
         """``float64[2, places]``: what was to be expected of the first loop, and the upper limit; NaN for none."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

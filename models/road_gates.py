@@ -21,7 +21,6 @@ class Gate(Stateful, Protocol):
 
     def step(self, time: int, seen: Mask, known: Mask) -> Mask:
         """What is told of what is ``seen`` (``bool[places]``) at ``time`` (epoch ms); ``known``: where it could be."""
-        ...
 
 
 class OnDelay:

@@ -1,11 +1,14 @@
-"""The road detectors by name, and which of them raise unless settings say otherwise. Without numpy: settings read it."""
+"""The road detectors by name, and which of them raise unless settings say otherwise.
+
+Without numpy: the table of settings reads it, and with it every command.
+"""
 
 from collections.abc import Sequence
 from typing import Final
 
 NAMES: Final = ("california7", "california8", "snd", "bottleneck")
 NONE: Final = "none"
-DEFAULT: Final = ("california7",)
+DEFAULT: Final = ("california8", "snd")
 
 
 def parse_names(text: str) -> tuple[str, ...]:

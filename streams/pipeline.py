@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from models.quality import QualityTests
 from models.registry import detector
+from models.road_detectors import road_detectors
 from models.road_names import DEFAULT
 from streams.assets import AssetStage
 from streams.board import Board
@@ -33,7 +34,7 @@ class Pipeline:
     maintain: MaintainStage
 
 
-def pipeline(board: Board, detector_name: str, road_detectors: Sequence[str] = DEFAULT) -> Pipeline:
+def pipeline(board: Board, detector_name: str, road_names: Sequence[str] = DEFAULT) -> Pipeline:
     """A fresh pipeline. Raises: Misconfigured: no detector, or no road detector, has such a name."""
     maintain = MaintainStage(board)
     stages = (
@@ -41,7 +42,7 @@ def pipeline(board: Board, detector_name: str, road_detectors: Sequence[str] = D
         WindowStage(board),
         DetectStage(board, detector(detector_name)),
         AssetStage(board),
-        RoadStage(board, road_detectors),
+        RoadStage(board, road_detectors(road_names)),
         EarlierStage(board),
         ForecastStage(board),
         maintain,

@@ -1,6 +1,6 @@
 """The road findings of an area that are open: one of a place at most, whichever detectors see it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -104,3 +104,13 @@ def _joined(finding: Finding, seen: Seen) -> Finding | None:
         severity=max(finding.severity, seen.detector.severity, key=_SEVERITIES.index),
         why=msgspec.structs.replace(finding.why, sentence=words, channels=shares),
     )
+
+
+def told_once(found: Iterable[Finding]) -> list[Finding]:
+    """Of what becomes of a finding at one time, the last of it: several detectors may speak in the same minute."""
+    told: dict[tuple[str, bool, int], Finding] = {}
+    for finding in found:
+        key = finding.id, finding.phase == "close", finding.time
+        first = told.get(key, finding)
+        told[key] = msgspec.structs.replace(finding, phase=first.phase)
+    return list(told.values())

@@ -84,7 +84,7 @@ class DetectorOnPlaces:
                 self.model.step(*nothing)
         self._end = point.end
         seen = self.model.step(*columns)
-        told = self.gate.step(point.end - 1, seen, np.isfinite(columns).all(axis=0))
+        told = self.gate.step(point.end - 1, seen, np.asarray(np.isfinite(columns).all(axis=0)))
         return np.flatnonzero(told).tolist()
 
     def snapshot(self) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from models.series_spec import SeriesSpec
 from streams.area_clock import NEVER
 
 FIVE = 5
-_NOWHERE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +37,30 @@ class RoadPoints:
 
     def __init__(self) -> None:
         self.done = NEVER  # the last minute that was taken
-        self._flow_of: Ints = np.empty(0, np.int64)  # row of the flow that goes with a speed; itself where there is none
+        self._speeds: Ints = np.empty(0, np.int64)  # rows
+        self._flow_of: Ints = np.empty(0, np.int64)  # row of the flow that goes with each; itself where there is none
         self._weight: Floats = np.empty(0)
         self._hours: Floats = np.empty(0)
 
     def grow(self, specs: Sequence[SeriesSpec]) -> None:
-        flows = {s.sensor.sensor: row for row, s in enumerate(specs) if s.quantity.name == "traffic.flow"}
-        of = [flows.get(s.sensor.sensor, row) for row, s in enumerate(specs) if s.quantity.name == "traffic.speed"]
-        self._flow_of = np.full(len(specs), _NOWHERE, np.int64)
-        self._flow_of[[row for row, s in enumerate(specs) if s.quantity.name == "traffic.speed"]] = of
+        speeds, flows = (
+            {spec.sensor.sensor: row for row, spec in enumerate(specs) if spec.quantity.name == quantity}
+            for quantity in ("traffic.speed", "traffic.flow")
+        )
+        self._speeds = np.array(list(speeds.values()), np.int64)
+        self._flow_of = np.array([flows.get(sensor, row) for sensor, row in speeds.items()], np.int64)
         more = np.zeros(len(specs) - len(self._weight))
         self._weight, self._hours = np.append(self._weight, more), np.append(self._hours, more)
 
     def take(self, batch: Aggregates) -> Iterator[Point]:
         """The points that end with these 1-minute windows, in the order of time; what comes late changes none."""
         fresh = (batch.start > self.done) & (batch.revision == 1)
-        for start in np.unique(batch.start[fresh]).tolist():
+        starts, nth = np.unique(batch.start[fresh], return_inverse=True)
+        table = np.full((len(starts), len(self._weight)), np.nan)
+        table[nth, batch.i[fresh]] = batch.mean[fresh]
+        for start, x in zip(starts.tolist(), table, strict=True):
             if start // (FIVE * MINUTE_MS) != self.done // (FIVE * MINUTE_MS):
                 yield from self._five(start)
-            here = fresh & (batch.start == start)
-            x = np.full(len(self._weight), np.nan)
-            x[batch.i[here]] = batch.mean[here]
             self.done = start
             self._add(x)
             yield Point(1, start + MINUTE_MS, start, x)
@@ -66,8 +68,8 @@ class RoadPoints:
                 yield from self._five(start + MINUTE_MS)
 
     def _add(self, x: Floats) -> None:
-        speeds = np.flatnonzero(self._flow_of >= 0)
-        flow = np.where(self._flow_of[speeds] == speeds, 1.0, x[self._flow_of[speeds]])
+        speeds = self._speeds
+        flow = np.where(self._flow_of == speeds, 1.0, x[self._flow_of])
         counts = np.isfinite(x[speeds]) & (flow > 0)
         rows, weight = speeds[counts], flow[counts]
         self._weight[rows] += weight

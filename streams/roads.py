@@ -14,10 +14,9 @@ import numpy as np
 
 from domain.messages import Finding
 from domain.times import MINUTE_MS
-from models.road_detectors import road_detectors
-from models.road_names import DEFAULT
+from models.road_detectors import RoadDetector
 from streams.board import Board
-from streams.road_findings import RoadFindings
+from streams.road_findings import RoadFindings, told_once
 from streams.road_places import DetectorOnPlaces, Places
 from streams.road_points import Point, RoadPoints
 from streams.road_words import Seen
@@ -30,11 +29,10 @@ class RoadStage:
     kind: ClassVar[str] = "roads"
     version: ClassVar[str] = "2"  # 2: several detectors
 
-    def __init__(self, board: Board, names: Sequence[str] = DEFAULT) -> None:
-        """Raises: Misconfigured: no road detector has one of the names."""
+    def __init__(self, board: Board, detectors: Sequence[RoadDetector]) -> None:
         self._board = board
         self._points = RoadPoints()
-        self._detectors = [DetectorOnPlaces(detector) for detector in road_detectors(names)]
+        self._detectors = [DetectorOnPlaces(detector) for detector in detectors]
         self._open = RoadFindings(board.area)
         self._known = 0
         self._pairs: dict[str, Places] = {}  # by quantity: which loops are next to each other
@@ -54,7 +52,7 @@ class RoadStage:
         # A road that has fallen silent is not seen any more either.
         past = flow.now - self._board.patience.lateness_ms
         found += self._open.over(past - past % MINUTE_MS)
-        return replace(flow, findings=flow.findings + found) if found else flow
+        return replace(flow, findings=flow.findings + told_once(found)) if found else flow
 
     def _judge(self, point: Point) -> Iterator[Finding]:
         yield from self._open.over(point.behind)
