@@ -12,7 +12,7 @@ from models.road_detectors import RoadDetector, carried
 from models.road_pairs import road_pairs
 from streams.board import Board
 from streams.road_points import Point
-from streams.state import restore, snapshot
+from streams.state import refusal, restore_learned, snapshot
 
 _PAUSE_STEPS = 10  # a pause so long, and what is known of the steps before says nothing of the next
 _FORGET_STEPS = 7  # without a value: longer than any model looks back
@@ -62,14 +62,9 @@ class DetectorOnPlaces:
         """The road as it is known now; places that stay keep what is known of them."""
         places = Places.of(board, self.detector.needs.quantity, self.detector.needs.loops)
         if not np.array_equal(places.rows, self.places.rows) or not np.array_equal(places.metres, self.places.metres):
-            old, self.places = (self.places.rows, self.model, self.gate), places
+            before, self.places = self.snapshot(), places
             self._fill()
-            self._carry(old[0], snapshot(old[1]), snapshot(old[2]))
-
-    def _carry(self, rows: Ints, model: Mapping[str, Any], gate: Mapping[str, Any]) -> None:
-        come_from = self.places.come_from(rows)
-        for part, kept in ((self.model, model), (self.gate, gate)):
-            restore(part, {**kept, "payload": carried(kept["payload"], part.snapshot(), come_from)})
+            self.restore(before, [])
 
     def step(self, point: Point) -> list[int]:
         """The places at which something is told."""
@@ -96,7 +91,11 @@ class DetectorOnPlaces:
             "gate": snapshot(self.gate),
         }
 
-    def restore(self, payload: Mapping[str, Any]) -> None:
+    def restore(self, payload: Mapping[str, Any], begins_anew: list[str]) -> None:
         """After :meth:`grow`. The road may have been drawn anew since: then places that are new begin free."""
         self._end = payload["end"]
-        self._carry(np.array(payload["rows"], np.int64), payload["model"], payload["gate"])
+        come_from = self.places.come_from(np.array(payload["rows"], np.int64))
+        for part, kept in ((self.model, payload["model"]), (self.gate, payload["gate"])):
+            if not refusal(part, kept):
+                kept = {**kept, "payload": carried(kept["payload"], part.snapshot(), come_from)}
+            restore_learned(part, kept, begins_anew)

@@ -105,5 +105,5 @@ class RoadStage:
         kept = {part["name"]: part for part in payload["detectors"]}
         for each in self._detectors:
             if each.detector.name in kept:
-                each.restore(kept[each.detector.name])
+                each.restore(kept[each.detector.name], self._board.begins_anew)
         self._open.restore(payload["open"])

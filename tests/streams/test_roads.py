@@ -246,6 +246,18 @@ def test_a_state_of_version_1_begins_anew_and_says_so():
     assert [f.phase for f in second.minutes(STORY[4:], 4)] == ["open", "close"]
 
 
+def test_a_model_of_another_version_begins_anew_and_leaves_the_other_detectors_alone():
+    first, second = Road(["california7", "snd"]), Road(["california7", "snd"])
+    first.minutes(STORY[:6])
+    kept = unpack(pack(snapshot(first.analyser)))
+    kept["payload"]["areas"][AREA]["roads"]["payload"]["detectors"][0]["model"]["version"] = "0"
+    restore(second.analyser, kept)
+    (words,) = second.analyser.begins_anew
+    assert "california version 0" in words
+    second.seq = first.seq
+    assert second.minutes(STORY[6:], 6)[0] == Road(["snd"]).minutes(STORY)[0]
+
+
 def test_a_road_that_falls_silent_has_no_open_finding():
     found = Road(["snd"]).minutes([*STORY[:10], *[(NAN,) * 3] * 8])
     assert [(f.phase, f.time) for f in found] == [("open", T0 + 8 * MINUTE), ("close", T0 + 10 * MINUTE)]
