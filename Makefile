@@ -36,10 +36,11 @@ docs: dev ## write docs/reference from the code
 faults: dev install-test-tools ## the faults, in nightly numbers
 	@BOROUGH_FAULTS=nightly BOROUGH_REQUIRE=all $(BIN)/pytest tests/faults
 
-score: dev ## the scoreboard: NAB, injected faults, machines, the simulated city; writes docs/quality
+score: dev ## the scoreboard: NAB, injected faults, machines, roads, the simulated city; writes docs/quality
 	@$(BIN)/python -m benchmarks.quality.nab --data $${BOROUGH_DATA_SETS:-../shared/data}/nab --seed 1 --write docs/quality/nab.md
 	@$(BIN)/python benchmarks/quality/faults.py --seed 20261126 --write
 	@$(BIN)/python benchmarks/quality/assets.py --seeds 10 --held-out
+	@$(BIN)/python benchmarks/quality/roads.py --write
 	@$(BIN)/python benchmarks/city.py --scenario standard-week --seed 7 --write docs/quality/city.md
 
 bench: dev ## benchmarks; results are checked before times are printed

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from domain.readings import Floats
+from domain.readings import Floats, Mask
 from models.contract import Payload
 
 MILE_M: Final = 1_609.344
@@ -38,7 +37,7 @@ class Bottleneck:
         self._near = metres < self._p.apart_m
         self._seen = np.zeros((self._p.points, len(metres)), bool)
 
-    def step(self, up: Floats, down: Floats) -> NDArray[np.bool_]:
+    def step(self, up: Floats, down: Floats) -> Mask:
         """Speeds ``up[pairs]``, ``down[pairs]`` of this point, NaN where there is none; where a bottleneck is
         active.
         """
@@ -46,6 +45,10 @@ class Bottleneck:
             now = self._near & (down - up >= self._p.rise) & (up < self._p.slow)
         self._seen = np.vstack([self._seen[1:], now])
         return np.asarray(self._seen.sum(axis=0) >= self._p.needed)
+
+    def expected(self) -> Floats:
+        """Nothing is expected of a station by itself."""
+        return np.full((2, len(self._near)), np.nan)
 
     def snapshot(self) -> Payload:
         return {"seen": self._seen.copy()}

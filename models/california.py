@@ -17,9 +17,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from domain.readings import Floats
+from domain.readings import Floats, Mask
 from models.contract import Payload
 
 FREE: Final = 0
@@ -32,15 +31,15 @@ class CaliforniaParameters:
     """Percent, shares, steps. ``wave_rest`` 0 is algorithm 7; algorithm 8 waits five steps after a compression wave.
 
     ``wave_level`` and ``wave_rise`` (downstream occupancy in percent, and its relative growth in two steps, at which a
-    wave is seen) are ours: the published tree has site-specific values.
+    wave is seen) are ours, found in simulated towns (decision 0020): the published tree has site-specific values.
     """
 
     difference: float = 8.0
     relative: float = 0.5
     emptied: float = 0.3
     wave_rest: int = 0
-    wave_level: float = 25.0
-    wave_rise: float = 0.3
+    wave_level: float = 12.0
+    wave_rise: float = 0.2
 
 
 SEVEN: Final = CaliforniaParameters()
@@ -60,7 +59,7 @@ class California:
         self._before: Floats = np.full((2, pairs), np.nan)  # downstream, one and two steps ago
         self._rest = np.zeros(pairs, np.int64)
 
-    def step(self, up: Floats, down: Floats) -> NDArray[np.bool_]:
+    def step(self, up: Floats, down: Floats) -> Mask:
         """``up[pairs]``, ``down[pairs]`` occupancies 0..1 of this step, NaN where there is none; which are
         confirmed.
         """
@@ -78,6 +77,10 @@ class California:
         self._state = np.where(self._state == FREE, np.where(begins, TENTATIVE, FREE), np.where(piled, CONFIRMED, FREE))
         self._before = np.stack([down, self._before[0]])
         return np.asarray(self._state == CONFIRMED)
+
+    def expected(self) -> Floats:
+        """Nothing is expected of a loop by itself."""
+        return np.full((2, len(self._state)), np.nan)
 
     def snapshot(self) -> Payload:
         return {"state": self._state.copy(), "before": self._before.copy(), "rest": self._rest.copy()}

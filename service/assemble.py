@@ -22,6 +22,7 @@ from domain.ports import AlertStore, Store
 from domain.sensors import OpenRegister, Sensor, SensorRegister
 from domain.times import SECOND_MS
 from models.registry import detector
+from models.road_names import parse_names
 from service import data_dir
 from service.crew import Crew
 from service.explaining import explained, open_evidence, recorded
@@ -65,7 +66,7 @@ def make_setup(settings: Settings, register: SensorRegister) -> Setup:
     """Raises: Misconfigured: no detector has the name in the settings."""
     detector(settings.detector)  # analysers make theirs with the first reading: too late to say it on one line
     patience = Patience(int(settings.lateness_s * SECOND_MS), int(settings.horizon_s * SECOND_MS))
-    return Setup(register, patience, settings.detector)
+    return Setup(register, patience, settings.detector, parse_names(settings.road_detectors))
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """``borough backtest``: recorded readings through the same stages in memory, to the out tables of the design."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from connectors.tables_out import TableWriter
 from domain.messages import Quarantined
 from domain.sensors import OpenRegister
 from domain.times import SECOND_MS, TIME_MS_MAX, format_time
+from models.road_names import DEFAULT
 from streams.analyser import Step
 from streams.area_clock import Patience
 from streams.desk_in_memory import DeskInMemory
@@ -47,17 +48,18 @@ def backtest(
     detector: str,
     lateness_s: float,
     horizon_s: float,
+    road_detectors: Sequence[str] = DEFAULT,
     progress: Progress = lambda count, words: None,
 ) -> Summary:
     """Series without a sensors row become areas of their own, with what the data teach.
 
     Raises:
-        Misconfigured: a file that is missing or no table, an unknown detector.
+        Misconfigured: a file that is missing or no table, an unknown detector, an unknown road detector.
     """
     register = OpenRegister(read_sensors(sensors) if sensors else [], read_links(links) if links else [])
     # A span is analysed before its time has passed: nothing in a recording is ahead of the clock.
     patience = Patience(int(lateness_s * SECOND_MS), int(horizon_s * SECOND_MS), future_ms=_NEVER_AHEAD_MS)
-    driver = Driver(Setup(register, patience, detector))
+    driver = Driver(Setup(register, patience, detector, tuple(road_detectors)))
     summary = Summary()
     with ExitStack() as stack:
         tables = stack.enter_context(TableWriter(out))

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from domain.errors import Misconfigured
+from models.road_names import parse_names
 from service.cli_options import AsJson, readable, with_settings
 from service.cli_progress import Meter
 from service.settings import Settings
@@ -43,6 +44,7 @@ def backtest(
             detector=settings.detector,
             lateness_s=settings.lateness_s,
             horizon_s=settings.horizon_s,
+            road_detectors=parse_names(settings.road_detectors),
             progress=meter.advance,
         )
     _report(dataclasses.asdict(summary), out, as_json)

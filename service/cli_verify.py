@@ -57,12 +57,13 @@ async def _compare(settings: Settings, file: Path | None, seed: int, sensors: in
         log, found, book = await _read_topics(settings)
         return await compare(log, settings, make_register(settings), found, book)
     if file is not None:
-        from connectors.tables_in import read_readings, read_sensors
+        from connectors.tables_in import read_links, read_readings, read_sensors
 
-        register: SensorRegister = OpenRegister(read_sensors(settings.sensors) if settings.sensors else [])
+        links = read_links(settings.links) if settings.links else []
+        register: SensorRegister = OpenRegister(read_sensors(settings.sensors) if settings.sensors else [], links)
         return await compare(log_of(by_hour(read_readings(file)), register, lateness_ms), settings, register)
     town, chunks = _town(seed, sensors, hours)
-    register = OpenRegister(town.sensors)
+    register = OpenRegister(town.sensors, town.links)
     return await compare(log_of(chunks, register, lateness_ms), settings, register)
 
 

@@ -31,6 +31,7 @@ class _SetupNote(msgspec.Struct):
     open: bool
     sensors: list[Sensor]
     links: list[Link] = []
+    road_detectors: tuple[str, ...] = ("california7",)  # all there was when a note did not say
 
 
 def setup_note(setup: "Setup") -> bytes:
@@ -43,6 +44,7 @@ def setup_note(setup: "Setup") -> bytes:
         isinstance(register, OpenRegister),
         list(register),
         list(register.links),
+        setup.road_detectors,
     )
     return msgspec.json.encode(note)
 
@@ -53,7 +55,8 @@ def read_setup(raw: bytes) -> "Setup":
 
     note = msgspec.json.decode(raw, type=_SetupNote)
     register = (OpenRegister if note.open else SensorRegister)(note.sensors, note.links)
-    return Setup(register, Patience(note.lateness_ms, note.horizon_ms, note.future_ms), note.detector)
+    patience = Patience(note.lateness_ms, note.horizon_ms, note.future_ms)
+    return Setup(register, patience, note.detector, note.road_detectors)
 
 
 def open_evidence(folder: Path, bytes_max: int, setup: "Setup") -> "EvidenceFile":

@@ -1,7 +1,7 @@
 """The kinds of values a setting can have: how each is read from text or TOML, and what is said when it cannot be."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -112,6 +112,15 @@ def choice(*names: str) -> Kind:
         return text
 
     return Kind(read, "one of " + ", ".join(names), "|".join(names))
+
+
+def names(known: Sequence[str], read_names: Callable[[str], tuple[str, ...]]) -> Kind:
+    """Some of these names, or none of them; ``read_names`` raises ValueError for others."""
+
+    def read(value: Any) -> str:
+        return ",".join(read_names(_as_text(value))) or "none"
+
+    return Kind(read, f"'none' or names, with commas, of {', '.join(known)}", "NAMES")
 
 
 def _as_name(value: Any) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import Misconfigured
+from models import road_names
 from service import setting_kinds as kinds
 from service.setting_kinds import Kind
 
@@ -86,6 +87,7 @@ class Settings:
     lateness_s: float = _row("analysis", kinds.number(0, 86_400), 10.0, "How long a window waits for late readings before it is published, seconds.")
     horizon_s: float = _row("analysis", kinds.number(0, 2_592_000), 7_200.0, "How late a reading may come and still revise its window, seconds; later ones go to quarantine.")
     detector: str = _row("analysis", kinds.text, "novelty", "Which detector scores the readings.")
+    road_detectors: str = _row("analysis", kinds.names(road_names.NAMES, road_names.parse_names), ",".join(road_names.DEFAULT), "Which of the classics of traffic incident detection raise findings on roads: california7, california8, snd, bottleneck, with commas; or none.")
     checkpoint_s: float = _row("analysis", kinds.number(0.1, 600), 5.0, "How often state and offsets are written down, seconds.")
     evidence_bytes_max: int = _row("analysis", kinds.size(0, 1 << 50), 1 << 28, "Disk for what findings were made of, so that 'explain' can make them again; 0 keeps none.")
     api_url: str = _row("client", kinds.url, "", "Address of the running system; default: the one recorded in the data folder, else http://host:port.")

@@ -7,10 +7,13 @@ live in an :class:`~streams.analyser.Analyser`, one per topic and partition; a :
 analysers from Kafka, the :class:`~streams.driver.Driver` feeds them from memory. The stages do not know which.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.quality import QualityTests
 from models.registry import detector
+from models.road_detectors import road_detectors
+from models.road_names import DEFAULT
 from streams.assets import AssetStage
 from streams.board import Board
 from streams.detect import DetectStage
@@ -31,15 +34,15 @@ class Pipeline:
     maintain: MaintainStage
 
 
-def pipeline(board: Board, detector_name: str) -> Pipeline:
-    """A fresh pipeline. Raises: Misconfigured: no detector has this name."""
+def pipeline(board: Board, detector_name: str, road_names: Sequence[str] = DEFAULT) -> Pipeline:
+    """A fresh pipeline. Raises: Misconfigured: no detector, or no road detector, has such a name."""
     maintain = MaintainStage(board)
     stages = (
         ValidateStage(board, QualityTests(links=board.links)),
         WindowStage(board),
         DetectStage(board, detector(detector_name)),
         AssetStage(board),
-        RoadStage(board),
+        RoadStage(board, road_detectors(road_names)),
         EarlierStage(board),
         ForecastStage(board),
         maintain,

@@ -1,52 +1,41 @@
-"""Stage: incidents between two loops of a road, by the California algorithm on closed 1-minute occupancies.
+"""Stage: incidents on the road, by the classics of traffic engineering (:mod:`models.road_detectors`).
 
-Only where the road graph (the links table) puts loops with occupancy in an order. A finding has the road's area, so it
-joins the incident of whatever the loops themselves are found to show.
+Closed minutes become points (:mod:`streams.road_points`), every chosen detector steps over its places
+(:mod:`streams.road_places`), and what they see becomes findings (:mod:`streams.road_findings`). A finding has the
+road's area, so it joins the incident of whatever the loops themselves are found to show. Pairs of loops are known
+where the road graph (the links table) puts them in an order.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import msgspec
 import numpy as np
 
-from domain.codec import decode_as, encode
-from domain.messages import Channel, Finding, ModelRef, Why
-from domain.readings import Floats
-from domain.times import MINUTE_MS, format_time
-from domain.windows import Aggregates
-from models.california import California
-from models.road_pairs import road_pairs
+from domain.messages import Finding
+from domain.times import MINUTE_MS
+from models.road_detectors import RoadDetector
 from streams.board import Board
-from streams.quarantine import identity
+from streams.road_findings import RoadFindings, told_once
+from streams.road_places import DetectorOnPlaces, Places
+from streams.road_points import Point, RoadPoints
+from streams.road_words import Seen
 from streams.stage import Flow
-from streams.state import restore, snapshot
-from streams.traces import number
-
-RULE = "traffic.california7"
-OCCUPANCY = "traffic.occupancy"
-_REST_MS = 5 * MINUTE_MS  # an incident is over when it has not been confirmed for so long
-_SCORE = 0.8
-#: On-delay: a minute's occupancy on a quiet street jumps about, and two such minutes pass the algorithm now and then;
-#: what is really in the way stays there.
-_MINUTES_MIN = 3
 
 
 class RoadStage:
-    """The pairs of loops of the area; made anew, and free, when loops come to it."""
+    """The chosen detectors on the roads of one area."""
 
     kind: ClassVar[str] = "roads"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"  # 2: several detectors
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, detectors: Sequence[RoadDetector]) -> None:
         self._board = board
+        self._points = RoadPoints()
+        self._detectors = [DetectorOnPlaces(detector) for detector in detectors]
+        self._open = RoadFindings(board.area)
         self._known = 0
-        self._rows = np.empty((2, 0), np.int64)  # upstream and downstream row of each pair
-        self._model = California(0)
-        self._in_a_row = np.zeros(0, np.int64)  # minutes for which each pair has been confirmed
-        self._done = -1  # the last minute that was judged
-        self._open: dict[str, tuple[Finding, int]] = {}  # by pair: what is open, and when it was confirmed last
+        self._pairs: dict[str, Places] = {}  # by quantity: which loops are next to each other
 
     def on_frame(self, flow: Flow) -> Flow:
         return self._step(flow)
@@ -55,112 +44,66 @@ class RoadStage:
         return self._step(flow)
 
     def _step(self, flow: Flow) -> Flow:
-        if not self._board.links:
-            return flow
         self._grow()
-        found = [f for batch in flow.closed if batch.window_s == 60 for f in self._minutes(batch)]
-        return replace(flow, findings=flow.findings + found) if found else flow
+        if not self._open and not any(len(each.places.metres) for each in self._detectors):
+            return flow
+        minutes = (batch for batch in flow.closed if batch.window_s == 60)
+        found = [finding for batch in minutes for point in self._points.take(batch) for finding in self._judge(point)]
+        # A road that has fallen silent is not seen any more either.
+        past = flow.now - self._board.patience.lateness_ms
+        found += self._open.over(past - past % MINUTE_MS)
+        return replace(flow, findings=flow.findings + told_once(found)) if found else flow
 
-    def _minutes(self, batch: Aggregates) -> Iterator[Finding]:
-        if not self._rows.shape[1]:
-            return
-        fresh = (batch.start > self._done) & (batch.revision == 1)
-        for start in np.unique(batch.start[fresh]).tolist():
-            here = fresh & (batch.start == start)
-            occupancy = np.full(self._known, np.nan)
-            occupancy[batch.i[here]] = batch.mean[here]
-            up, down = occupancy[self._rows[0]], occupancy[self._rows[1]]
-            confirmed = self._model.step(up, down)
-            self._done = start
-            self._in_a_row = np.where(confirmed, self._in_a_row + 1, 0)
-            for k in np.flatnonzero(self._in_a_row >= _MINUTES_MIN).tolist():
-                yield from self._confirmed(k, start, up, down)
-            yield from self._over(start)
+    def _judge(self, point: Point) -> Iterator[Finding]:
+        yield from self._open.over(point.behind)
+        for each in self._detectors:
+            for k in each.step(point):
+                finding = self._open.seen(self._seen(each, k, point))
+                if finding is not None:
+                    yield finding
 
-    def _confirmed(self, k: int, start: int, up: Floats, down: Floats) -> Iterator[Finding]:
-        names = self._pair(k)
-        pair = "|".join(names)
-        if pair in self._open:
-            self._open[pair] = (self._open[pair][0], start)
-            return
-        finding = self._opened(names, self._rows[0, k], self._rows[1, k], start, float(up[k]), float(down[k]))
-        self._open[pair] = (finding, start)
-        yield finding
-
-    def _over(self, start: int) -> Iterator[Finding]:
-        for pair, (finding, last) in list(self._open.items()):
-            if start - last >= _REST_MS:
-                del self._open[pair]
-                yield msgspec.structs.replace(finding, phase="close", time=last + MINUTE_MS)
-
-    def _opened(self, names: tuple[str, str], above: int, below: int, start: int, up: float, down: float) -> Finding:
-        places = [self._board.index.specs[row].sensor for row in (above, below)]
-        first, second = (sensor.place or sensor.sensor for sensor in places)
-        since = start - _MINUTES_MIN * MINUTE_MS  # confirmed is the step after the one at which it began
-        words = (
-            f"Traffic piles up at {first} (occupancy {up:.0%}) and thins out at {second} ({down:.0%}) since "
-            f"{format_time(since)}: something between them is in the way."
+    def _seen(self, on: DetectorOnPlaces, k: int, point: Point) -> Seen:
+        specs, rows = self._board.index.specs, on.places.rows[:, k]
+        pairs = self._pairs[on.detector.needs.quantity].rows
+        next_to = np.setdiff1d(pairs[:, np.isin(pairs, rows).any(axis=0)], rows).tolist()
+        expected, upper = on.model.expected()[:, k].tolist()
+        return Seen(
+            on.detector,
+            on.model,
+            {**on.model.parameters, **on.gate.parameters},
+            tuple(specs[row] for row in rows.tolist()),
+            tuple(point.x[rows].tolist()),
+            tuple((specs[row], float(point.x[row])) for row in next_to),
+            float(on.places.metres[k]),
+            point.end,
+            expected,
+            upper,
         )
-        why = Why(
-            sentence=words,
-            observed=number(up),
-            expected=None,
-            lower=None,
-            upper=None,
-            one_in=None,
-            since=since,
-            channels=[Channel("occupancy difference", 1.0)],
-            neighbours=[{"series": names[1], "time": start, "observed": number(down)}],
-            model=ModelRef(RULE, California.version, dict(self._model.parameters)),
-        )
-        return Finding(
-            id=identity(RULE, self._board.area, *names, since),
-            rule=RULE,
-            kind="incident",
-            phase="open",
-            area=self._board.area,
-            place=first,
-            series=list(names),
-            time=start + MINUTE_MS,
-            onset=since,
-            score=_SCORE,
-            severity="high",
-            why=why,
-        )
-
-    def _pair(self, k: int) -> tuple[str, str]:
-        names = self._board.index.names
-        return names[self._rows[0, k]], names[self._rows[1, k]]
 
     def _grow(self) -> None:
-        specs = self._board.index.specs
-        if len(specs) == self._known:
+        if len(self._board.index) == self._known:
             return
-        self._known = len(specs)
-        row_of = {spec.sensor.sensor: row for row, spec in enumerate(specs) if spec.quantity.name == OCCUPANCY}
-        pairs = road_pairs(self._board.links, row_of)
-        rows = np.array([[row_of[up], row_of[down]] for up, down, _ in pairs], np.int64).reshape(-1, 2).T
-        if not np.array_equal(rows, self._rows):
-            self._rows = rows
-            self._model = California(len(pairs))
-            self._in_a_row = np.zeros(len(pairs), np.int64)
+        self._known = len(self._board.index)
+        self._points.grow(self._board.index.specs)
+        quantities = {each.detector.needs.quantity for each in self._detectors}
+        self._pairs = {quantity: Places.of(self._board, quantity, 2) for quantity in sorted(quantities)}
+        for each in self._detectors:
+            each.grow(self._board)
 
     def snapshot(self) -> dict[str, Any]:
         return {
-            "rows": self._rows.copy(),
-            "model": snapshot(self._model),
-            "in_a_row": self._in_a_row.copy(),
-            "done": self._done,
-            "open": [[pair, encode(finding), last] for pair, (finding, last) in self._open.items()],
+            "points": self._points.snapshot(),
+            "detectors": [each.snapshot() for each in self._detectors],
+            "open": self._open.snapshot(),
         }
 
     def restore(self, payload: Mapping[str, Any]) -> None:
-        """The road may have been drawn anew since: then its pairs begin free, and what is open ends in its time."""
+        """A detector that was not chosen then begins free; what one found that is not chosen any more ends in time."""
         self._known = 0
-        if self._board.links:
-            self._grow()
-        if np.array_equal(self._rows, payload["rows"]):
-            restore(self._model, payload["model"])
-            self._in_a_row = np.array(payload["in_a_row"], np.int64)
-        self._done = payload["done"]
-        self._open = {pair: (decode_as(Finding, raw), last) for pair, raw, last in payload["open"]}
+        self._grow()
+        self._points.restore(payload["points"])
+        kept = {part["name"]: part for part in payload["detectors"]}
+        for each in self._detectors:
+            if each.detector.name in kept:
+                each.restore(kept[each.detector.name], self._board.begins_anew)
+        self._open.restore(payload["open"])

@@ -5,7 +5,9 @@ import pytest
 
 from models.bottleneck import MILE_M, Bottleneck
 from models.california import EIGHT, SEVEN, California, CaliforniaParameters
-from models.normal_deviate import NormalDeviate
+from models.normal_deviate import DeviateParameters, NormalDeviate
+
+PAPER = DeviateParameters(critical=4.0, deviation_min=0.01)
 
 NAN = float("nan")
 
@@ -56,19 +58,46 @@ def test_california_keeps_pairs_apart_and_its_state():
 
 
 def test_the_normal_deviate_needs_two_critical_values_in_a_row():
-    model = NormalDeviate(1)
+    model = NormalDeviate(1, PAPER)
     base = [0.10, 0.12, 0.11, 0.09, 0.13]  # mean .11, deviation .0158: critical from .1733 on
     told = [bool(model.step(np.array([x]))[0]) for x in [*base, 0.18, 0.11, 0.19, 0.18, 0.2]]
     assert told == [False] * 8 + [True, True]
 
 
 def test_the_normal_deviate_waits_for_its_base_and_has_a_smallest_deviation():
-    model = NormalDeviate(1)
+    model = NormalDeviate(1, PAPER)
     assert not any(model.step(np.array([x]))[0] for x in [0.1, 0.1, 0.9, 0.9])
     for after, critical in ((0.145, True), (0.135, False)):
-        level = NormalDeviate(1)
+        level = NormalDeviate(1, PAPER)
         told = [bool(level.step(np.array([x]))[0]) for x in [0.1] * 5 + [after, after]]
         assert told[-1] is critical, "equal values: a deviation of .01 at least, so .14 and up is critical"
+
+
+def deviates(occupancies: list[float], stays: int = 30) -> list[bool]:
+    model = NormalDeviate(1, DeviateParameters(critical=4.0, deviation_min=0.01, stays=stays))
+    return [bool(model.step(np.array([x]))[0]) for x in occupancies]
+
+
+def test_the_normal_deviate_takes_what_stays_for_the_new_base():
+    told = deviates([0.1] * 5 + [0.4] * 20 + [0.8] * 3, stays=6)
+    assert told[:12] == [False] * 6 + [True] * 5 + [False], "critical from the sixth on, given up after six more"
+    assert not any(told[12:25]), "five minutes of .4 are the new base"
+    assert told[25:] == [False, True, True], "against which .8 is critical"
+
+
+def test_the_normal_deviate_does_not_compare_with_what_was_before_a_silence():
+    assert deviates([0.1] * 5 + [NAN] * 4 + [0.4] * 2)[-1], "four minutes without a value: the base still counts"
+    assert not any(deviates([0.1] * 5 + [NAN] * 5 + [0.4] * 9)), "five: it does not"
+
+
+def test_the_normal_deviate_says_what_it_expected():
+    model = NormalDeviate(2, PAPER)
+    for x in [0.10, 0.12, 0.11, 0.09, 0.13, 0.5, 0.5]:
+        model.step(np.array([x, NAN]))
+    mean, limit = model.expected()
+    assert mean[0] == pytest.approx(0.11)
+    assert limit[0] == pytest.approx(0.11 + 4 * np.std([0.10, 0.12, 0.11, 0.09, 0.13], ddof=1))
+    assert np.isnan([mean[1], limit[1]]).all()
 
 
 def bottlenecks(up: list[float], down: list[float], miles: float = 1.0) -> list[bool]:

@@ -12,7 +12,8 @@ GOOD = {
     "store_token": "secret", "store_token_file": None, "host": "::1", "port": "0", "sensors": "sensors.csv",
     "links": "links.csv", "accept_unknown": "yes", "gateway_name": "gw-1", "outbox_bytes_max": "2 GiB",
     "past_days": "30", "future_s": "60", "tick_s": "0.5",
-    "lateness_s": "0", "horizon_s": "3600", "detector": "null", "evidence_bytes_max": "64 MiB", "checkpoint_s": "3",
+    "lateness_s": "0", "horizon_s": "3600", "detector": "null", "road_detectors": "bottleneck, snd",
+    "evidence_bytes_max": "64 MiB", "checkpoint_s": "3",
     "broker_ca_file": "ca.pem", "broker_user": "borough-web", "broker_password": "secret", "broker_password_file": None,
     "broker_mechanism": "SCRAM-SHA-256", "store_ca_file": "ca.pem", "principals": "var/principals",
     "api_url": "http://127.0.0.1:9/", "log_level": "DEBUG", "log_format": "json", "wait_s": "5",
@@ -24,6 +25,7 @@ BAD = {
     "port": ["abc", "-1", "65536", "1.5", ""], "accept_unknown": ["maybe"], "gateway_name": ["a/b", "x" * 129],
     "outbox_bytes_max": ["10", "1 parsec", "-1 GiB"], "past_days": ["nan", "-1"], "future_s": ["inf"],
     "tick_s": ["0"], "lateness_s": ["x"], "horizon_s": ["1e12"], "checkpoint_s": ["0"], "detector": ["a\nb"],
+    "road_detectors": ["snd,radar", "", "none,snd", "california7,,snd"],
     "api_url": ["localhost:8480"], "wait_s": ["-1"], "log_level": ["loud"], "log_format": ["xml"],
 }  # fmt: skip
 

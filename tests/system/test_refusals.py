@@ -48,6 +48,7 @@ def test_a_data_folder_that_cannot_be_written(command: str, tmp_path: Path) -> N
         (("--broker", "rabbit://here"), {}, ("--broker", "kafka://")),
         ((), {"BOROUGH_STORE": "postgres://x"}, ("BOROUGH_STORE", "influx://")),
         (("--detector", "oracle"), {}, ("oracle",)),
+        (("--road-detectors", "snd,radar"), {}, ("--road-detectors", "snd,radar", "bottleneck")),
         (("--sensors", "/nowhere/sensors.csv"), {}, ("/nowhere/sensors.csv",)),
         (("--no-such-flag",), {}, ("--no-such-flag",)),
     ],
