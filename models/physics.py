@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.readings import Floats, Ints, Mask, Rows
-from models.quality_limits import LAWS, TOGETHER_MS, Law
+from models.physical_laws import LAWS, TOGETHER_MS, Law
 from models.series_spec import SeriesSpec
 
 

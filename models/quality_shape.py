@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.flags import Flag, Test
-from domain.readings import Floats, Ints, Rows
+from domain.readings import Floats, Ints
 from models.contract import Payload
+from models.quality_course import Course
 from models.quality_limits import ShapeLimits
 from models.quality_scale import Away, Scale
 from models.quality_steps import FIRST, INTERVAL, SEEN, Columns, T, X
@@ -30,8 +31,6 @@ _STEP_LEFT: Final = 0.3  # of the residual before a step back: so much of what b
 _FROM_USUAL: Final = 0.5  # of a step: what began so close to the usual course has left it by that step
 _UNUSUAL: Final = 3.0  # mean residuals
 _LEARNED_MOST: Final = 12.0  # mean residuals from what is expected
-_SMOOTH: Final = 1_800.0  # series that report more often than this follow their course within the hour
-_WEEKS: Final = 1.0  # the mean of an hour of the week counts as n − 1 against this and one of the hour of day
 _DAY: Final = 86_400.0
 _OFF_COURSE: Final = np.uint32(Test.LEVEL | Test.DRIFT)
 (LAST_R, BEFORE_R, BEFORE_T, CHANGE, VIVID, SLOW, BIG_STEP, STILL, STILL_MEAN) = range(9)
@@ -68,8 +67,7 @@ class Shape:
         self._least = np.array([[limits.spike], [limits.noise], [limits.step], [limits.drift]])
         of_record = (limits.spike_record, limits.noise_record, limits.step_record, limits.drift_record)
         self._of_record = np.array(of_record)[:, None]
-        self._week = np.zeros((0, 168))
-        self._week_n = np.zeros((0, 168))
+        self._course = Course()
         self._day = np.zeros((0, 4, 24))
         self._ring = np.full((0, _RING), np.nan)
         self._rough = np.zeros((0, _ROUGH))
@@ -79,11 +77,12 @@ class Shape:
 
     def ensure(self, specs: Sequence[SeriesSpec]) -> None:
         """Make room for these series."""
+        self._course.ensure(len(specs))
         self._scale.ensure(specs)
-        more = len(specs) - len(self._week)
+        more = len(specs) - len(self._day)
         if more <= 0:
             return
-        for name, fill in (("_week", 0.0), ("_week_n", 0.0), ("_day", 0.0), ("_ring", np.nan), ("_rough", 0.0)):
+        for name, fill in (("_day", 0.0), ("_ring", np.nan), ("_rough", 0.0)):
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.full((more, *old.shape[1:]), fill)]))
         self._one = np.concatenate([self._one, np.zeros((_LINES, more))], axis=1)
@@ -93,10 +92,9 @@ class Shape:
 
         Returns two masks: readings that prove the reading before them a spike, suspect and surely.
         """
-        hour = (c.t // 3_600).astype(np.int64)
-        of_week, of_day = hour % 168, hour % 24
+        of_day = (c.t // 3_600).astype(np.int64) % 24
         one = self._one[:, c.row]
-        now, day = self._expect(c, s, one, of_week, of_day)
+        now, day = self._expect(c, s, one, of_day)
         self.away = np.where(now.warm, now.r / now.size, np.nan)
         before, after = self._either_side(c, now)
         moved = after - before
@@ -110,19 +108,15 @@ class Shape:
         c.unusual |= now.warm & (off > _UNUSUAL * now.size)
         c.fail(now.warm & (off > self._limits.climatology * now.size), Flag.SUSPECT, Test.CLIMATOLOGY)
         self._scaled(c, s, now, one)
-        self._learn(c, s, now, day, one, of_week, of_day)
+        self._learn(c, s, now, day, one, of_day)
         self._one[:, c.row] = one
         return spike, spike & (stat[0] > self._limits.spike_fail)
 
-    def _expect(self, c: Columns, s: Floats, one: Floats, of_week: Ints, of_day: Ints) -> tuple[_Now, Floats]:
+    def _expect(self, c: Columns, s: Floats, one: Floats, of_day: Ints) -> tuple[_Now, Floats]:
         day = self._day.reshape(-1).take(_cells(c, of_day))  # [4, n]
         interval = np.maximum(s[INTERVAL], 1.0)
-        expected = self._usual(c.row, of_week, interval, c.x)
-        fast = interval < _SMOOTH
-        if fast.any():  # from the middle of one hour to that of the next: power does not jump when a clock strikes
-            part = (c.t % 3_600) / 3_600 - 0.5
-            beside = self._usual(c.row, (of_week + np.where(part < 0, -1, 1)) % 168, interval, expected)
-            expected = np.where(fast, expected + np.abs(part) * (beside - expected), expected)
+        days = self._day[:, _MEAN], self._day[:, _COUNT]
+        expected = self._course.expected(c.row, c.t, interval, days, c.x)
         age = c.t - s[FIRST]
         limits = self._limits
         old = (age >= limits.learned_s) | ((age >= limits.learned_fast_s) & (s[SEEN] >= limits.learned_many))
@@ -142,16 +136,6 @@ class Shape:
             young=1 + limits.young * np.log(np.maximum(limits.record_memory_s / np.maximum(age, 1.0), 1.0)),
         )
         return now, day
-
-    def _usual(self, row: Rows, of_week: Ints, interval: Floats, unknown: Floats) -> Floats:
-        """Mean of this hour of day, moved towards that of this hour of the week as weeks are seen; or ``unknown``."""
-        cell = row.astype(np.int64) * 168 + of_week
-        weeks = self._week_n.reshape(-1).take(cell) / np.maximum(1.0, 3_600 / interval)
-        share = np.maximum(weeks - 1.0, 0.0) / (weeks + _WEEKS)
-        daily = row.astype(np.int64) * 96 + of_week % 24
-        day = self._day.reshape(-1)
-        mean = np.where(day.take(daily + 24 * _COUNT) > 0, day.take(daily + 24 * _MEAN), unknown)
-        return np.asarray(mean + share * (self._week.reshape(-1).take(cell) - mean))
 
     def _spike(self, now: _Now, one: Floats) -> Floats:
         """QARTOD spike test on residuals: the middle of three, away from both its neighbours to the same side."""
@@ -244,7 +228,7 @@ class Shape:
             c.tests[shifted[told.gain]] |= np.uint32(Test.GAIN)
             c.flag[shifted[told.far]] = Flag.FAIL
 
-    def _learn(self, c: Columns, s: Floats, now: _Now, day: Floats, one: Floats, of_week: Ints, of_day: Ints) -> None:
+    def _learn(self, c: Columns, s: Floats, now: _Now, day: Floats, one: Floats, of_day: Ints) -> None:
         in_hour = np.minimum(1.0, np.maximum(s[INTERVAL], 1.0) / 3_600)
         count, before = day[_COUNT], day.copy()
         gain = np.maximum(1 / (1 + count), in_hour / 60)
@@ -268,12 +252,7 @@ class Shape:
         far = ((c.tests & np.uint32(Test.UNIT)) != 0) & (c.flag == Flag.FAIL)  # so far off it teaches nothing
         day = np.where(far, before, day)
         self._day.reshape(-1)[_cells(c, of_day)] = day
-        weeks, counts = self._week.reshape(-1), self._week_n.reshape(-1)
-        cell = c.row.astype(np.int64) * 168 + of_week
-        seen = counts.take(cell)
-        mean = np.where(seen > 0, weeks.take(cell), c.x - now.r)  # not from zero, where learning is bounded
-        weeks[cell] = mean + ~far * np.maximum(settled / (1 + seen), 0.15 * in_hour) * np.clip(c.x - mean, -most, most)
-        counts[cell] = seen + ~far
+        self._course.learn(c.row, c.t, c.x, c.x - now.r, most, in_hour, settled, ~far)
         one[BEFORE_R], one[LAST_R], one[BEFORE_T] = one[LAST_R].copy(), now.r, s[T]
 
     def residual(self) -> Floats:
@@ -281,12 +260,14 @@ class Shape:
         return np.array(self._one[SLOW])
 
     def snapshot(self) -> Payload:
-        names = ("week", "week_n", "day", "ring", "rough", "one")
-        return {**{name: getattr(self, f"_{name}").copy() for name in names}, "scale": self._scale.snapshot()}
+        names = ("day", "ring", "rough", "one")
+        parts = {name: getattr(self, f"_{name}").copy() for name in names}
+        return {**parts, **self._course.snapshot(), "scale": self._scale.snapshot()}
 
     def restore(self, payload: Mapping[str, Any]) -> None:
-        for name in ("week", "week_n", "day", "ring", "rough", "one"):
+        for name in ("day", "ring", "rough", "one"):
             setattr(self, f"_{name}", np.array(payload[name], np.float64))
+        self._course.restore(payload)
         self._scale.restore(payload["scale"])
 
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from domain.readings import Floats, Ints, Rows
 from models.contract import Payload
-from models.quality_limits import BESIDE, TOGETHER_MS, SwapLimits
+from models.physical_laws import TOGETHER_MS
+from models.quality_limits import BESIDE, SwapLimits
 from models.series_spec import SeriesSpec
 
 _WAITING_MAX: Final = 256  # readings of a series whose partner has not come

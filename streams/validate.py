@@ -17,8 +17,8 @@ from domain.readings import Floats, Ints, Readings, Rows
 from domain.scores import Judged
 from domain.times import HOUR_MS, TIME_MS_MAX
 from models.contract import QualityTests
+from models.physical_laws import TOGETHER_MS
 from models.physics import Physics
-from models.quality_limits import TOGETHER_MS
 from streams.area_clock import NEVER
 from streams.board import Board
 from streams.quarantine import put_aside

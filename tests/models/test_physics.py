@@ -5,8 +5,8 @@ import pytest
 
 from domain.quantities import quantity
 from domain.sensors import Sensor
+from models.physical_laws import TOGETHER_MS
 from models.physics import Physics
-from models.quality_limits import TOGETHER_MS
 from models.series_spec import SeriesSpec
 
 KW, VOLTS, AMPS, FACTOR = "energy.active_power", "energy.voltage", "energy.current", "energy.power_factor"
