@@ -95,11 +95,11 @@ def test_a_temperature_that_rises_by_thirty_degrees_is_no_fahrenheit() -> None:
 
 def test_milligrams_are_named_though_every_low_value_is_usual() -> None:
     rng = np.random.default_rng(9)
-    x = 9.0 * rng.gamma(3.0, 1 / 3.0, 9 * DAY)
-    x[8 * DAY + 40 :] *= 0.001
+    x = 9.0 * rng.gamma(3.0, 1 / 3.0, 21 * DAY)
+    x[20 * DAY + 40 :] *= 0.001
     told = failed("air.pm25", x) & np.uint32(Test.UNIT)
-    assert not told[: 8 * DAY + 40].any()
-    assert np.count_nonzero(told[8 * DAY + 40 :]) > 100
+    assert not told[: 20 * DAY + 40].any()
+    assert np.count_nonzero(told[20 * DAY + 40 :]) > 100
 
 
 def test_a_queue_is_no_other_unit() -> None:
