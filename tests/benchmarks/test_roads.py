@@ -20,7 +20,7 @@ CRASHES = """
 title: Two crashes in the morning peak
 teaches: x
 days: 0.4
-size: 60
+size: 40
 events:
   - {kind: crash, target: loop-003, at: day 1 07:40, for: 35 min, strength: 0.9}
   - {kind: crash, target: loop-006, at: day 1 08:20, for: 35 min, strength: 0.9}
