@@ -33,6 +33,11 @@ class Judged:
             np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint8), np.empty(0, np.uint32)
         )
 
+    @classmethod
+    def joined(cls, *parts: "Judged") -> "Judged":
+        """One after the other, as they stand: whether each (row, t) is there once, and in order, is the caller's."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
+
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Judged":
         return Judged(self.row[chosen], self.t[chosen], self.x[chosen], self.flag[chosen], self.tests[chosen])
 

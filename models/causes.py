@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.flags import Test
+from domain.times import HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class Cause:
         tests: any of these bits in a reading speaks for the cause.
         readings: so many, no more than a few intervals apart, before it is told.
         words: what the series does, as the middle of a sentence.
+        cell_ms: it is known of whole cells of time, when each is over; 0: of each reading.
         proven: the evidence alone says sensor; otherwise neighbours that do the same make it an event in the city.
     """
 
@@ -24,6 +26,7 @@ class Cause:
     readings: int
     words: str
     proven: bool = True
+    cell_ms: int = 0
 
 
 CAUSES: Final = (
@@ -42,7 +45,7 @@ CAUSES: Final = (
     Cause("quality.drift", Test.DRIFT, 4, 1, "has crept away from its usual course (drift)", False),
     Cause("quality.physics", Test.PHYSICS, 3, 4, "contradicts the other quantities of the same sensor (physics)"),
     Cause("quality.neighbour", Test.NEIGHBOUR, 2, 3,
-          "differs from its neighbours more than it ever did (neighbour test)"),
+          "differs from its neighbours more than it ever did (neighbour test)", cell_ms=HOUR_MS),
     Cause("quality.spike", Test.SPIKE, 2, 1, "jumps and comes back within one reading (spike)"),
     Cause("quality.rate_of_change", Test.RATE_OF_CHANGE, 1, 1, "changes faster than is possible (rate of change)"),
     Cause("quality.attenuated", Test.ATTENUATED, 1, 3, "hardly moves any more (attenuated: clogged or damped)"),

@@ -194,7 +194,7 @@ def _once(first: Judged, second: Judged) -> Judged:
     """Both, each (row, t) once: the worse flag, and the tests of both."""
     if not len(first) or not len(second):
         return first if len(first) else second
-    both = Judged(*(np.concatenate((getattr(first, c), getattr(second, c))) for c in Judged.__slots__))
+    both = Judged.joined(first, second)
     _, at, which = np.unique(np.stack((both.row, both.t)), axis=1, return_index=True, return_inverse=True)
     once = both.take(at)
     np.maximum.at(once.flag, which.ravel(), both.flag)

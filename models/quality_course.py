@@ -40,20 +40,20 @@ class Course:
             days: mean and readings of each hour of day.
         """
         hour = (t // 3_600).astype(np.int64)
-        expected = self._usual(row, hour, interval, days, unknown)
-        fast = interval < _SMOOTH
-        if not fast.any():
-            return expected
         part = (t % 3_600) / 3_600 - 0.5
-        beside = self._usual(row, hour + np.where(part < 0, -1, 1), interval, days, expected)
-        return np.where(fast, expected + np.abs(part) * (beside - expected), expected)
+        usual, beside = self._usual(row, np.stack((hour, hour + np.where(part < 0, -1, 1))), interval, days)
+        usual = np.where(np.isnan(usual), unknown, usual)
+        follows = (interval < _SMOOTH) & ~np.isnan(beside)
+        return np.where(follows, usual + np.abs(part) * (beside - usual), usual)
 
-    def _usual(self, row: Rows, hour: Ints, interval: Floats, days: Days, unknown: Floats) -> Floats:
-        weeks = self._count[row, hour % _HOURS] / np.maximum(1.0, 3_600 / interval)
+    def _usual(self, row: Rows, hour: Ints, interval: Floats, days: Days) -> Floats:
+        """Of each row at each ``hour[k, n]`` since the epoch; NaN where the hour of day has not been seen."""
+        of_week, of_day = row.astype(np.int64) * _HOURS + hour % _HOURS, hour % 24
+        weeks = self._count.reshape(-1).take(of_week) / np.maximum(1.0, 3_600 / interval)
         share = np.maximum(weeks - 1.0, 0.0) / (weeks + _WEEKS)
         mean, count = days
-        daily = np.where(count[row, hour % 24] > 0, mean[row, hour % 24], unknown)
-        return np.asarray(daily + share * (self._mean[row, hour % _HOURS] - daily))
+        daily = np.where(count[row, of_day] > 0, mean[row, of_day], np.nan)
+        return np.asarray(daily + share * (self._mean.reshape(-1).take(of_week) - daily))
 
     def learn(self, row: Rows, t: Floats, x: Floats, expected: Floats, most: Floats, in_hour: Floats, settled: Mask,
               teaches: Mask) -> None:  # fmt: skip

@@ -230,7 +230,7 @@ class Shape:
 
     def _learn(self, c: Columns, s: Floats, now: _Now, day: Floats, one: Floats, of_day: Ints) -> None:
         in_hour = np.minimum(1.0, np.maximum(s[INTERVAL], 1.0) / 3_600)
-        count, before = day[_COUNT], day.copy()
+        count = day[_COUNT]
         gain = np.maximum(1 / (1 + count), in_hour / 60)
         bounded = np.where(count > 5, 5.0, np.inf)
         change = np.abs(now.r - one[LAST_R])
@@ -249,10 +249,9 @@ class Shape:
         settled = (c.tests & _OFF_COURSE) == 0
         day[_MEAN] += np.maximum(settled / (1 + count), 0.05 * in_hour) * np.clip(c.x - day[_MEAN], -most, most)
         day[_COUNT] += 1
-        far = ((c.tests & np.uint32(Test.UNIT)) != 0) & (c.flag == Flag.FAIL)  # so far off it teaches nothing
-        day = np.where(far, before, day)
-        self._day.reshape(-1)[_cells(c, of_day)] = day
-        self._course.learn(c.row, c.t, c.x, c.x - now.r, most, in_hour, settled, ~far)
+        teaches = ((c.tests & np.uint32(Test.UNIT)) == 0) | (c.flag != Flag.FAIL)  # so far off it teaches nothing
+        self._day.reshape(-1)[_cells(c, of_day)[:, teaches]] = day[:, teaches]
+        self._course.learn(c.row, c.t, c.x, c.x - now.r, most, in_hour, settled, teaches)
         one[BEFORE_R], one[LAST_R], one[BEFORE_T] = one[LAST_R].copy(), now.r, s[T]
 
     def residual(self) -> Floats:

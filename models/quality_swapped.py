@@ -17,13 +17,13 @@ from typing import Any, Final
 import numpy as np
 
 from domain.readings import Floats, Ints, Rows
+from domain.times import HOUR_MS
 from models.contract import Payload
 from models.physical_laws import TOGETHER_MS
 from models.quality_limits import BESIDE, SwapLimits
 from models.series_spec import SeriesSpec
 
 _WAITING_MAX: Final = 256  # readings of a series whose partner has not come
-_HOUR_MS: Final = 3_600_000
 (MEAN_A, MEAN_B, SIZE_A, SIZE_B, DAYS) = range(5)
 
 
@@ -51,7 +51,7 @@ class _Pair:
             self._turn(x, y, limits)
         crossed = self.run > 0
         a, b = (y, x) if crossed else (x, y)
-        hour = self.hours[t // _HOUR_MS % 24]
+        hour = self.hours[t // HOUR_MS % 24]
         if crossed:
             self._weigh(hour, a, b, limits)
             a, b = (a, b) if self.run > 0 else (x, y)  # it was none
@@ -99,7 +99,7 @@ class _Pair:
             move = getattr(self, name)
             bounded = min(change, 4 * move) if many > 10 and move > 0 else change
             setattr(self, name, move + max(1 / many, 1 / limits.learned_of) * (bounded - move))
-        share = max(1 / (1 + hour[DAYS]), min(self.step / _HOUR_MS, 1.0) / limits.days)
+        share = max(1 / (1 + hour[DAYS]), min(self.step / HOUR_MS, 1.0) / limits.days)
         for mean, size, value in ((MEAN_A, SIZE_A, a), (MEAN_B, SIZE_B, b)):
             off = value - hour[mean]
             least = hour[size] if hour[DAYS] > 10 and hour[size] > 0 else np.inf

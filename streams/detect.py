@@ -76,10 +76,10 @@ class DetectStage:
         missing = self._silence.missing()
         if not found and not len(missing):
             return flow
-        return replace(flow, findings=flow.findings + found, unused=_joined(flow.unused, missing))
+        return replace(flow, findings=flow.findings + found, unused=Judged.joined(flow.unused, missing))
 
     def _score(self, flow: Flow, slow: Judged) -> Flow:
-        points = _joined(slow, self._minutes(flow))
+        points = Judged.joined(slow, self._minutes(flow))
         points = points.take(points.t > self._last_scored[points.row])
         if not len(points):
             return flow
@@ -101,7 +101,7 @@ class DetectStage:
                 k = np.flatnonzero((interval[batch.i] < _CADENCE_S) & (batch.revision == 1))
                 tests = np.zeros(len(k), dtype=np.uint32)
                 parts.append(Judged(batch.i[k], batch.start[k], batch.mean[k], batch.flag[k], tests))
-        return _joined(*parts)
+        return Judged.joined(*parts)
 
     def _turns(self, scored: Scored, gated: Gated) -> list[Finding]:
         """Episodes that end and begin, in the order of time: a row may do both more than once within a frame."""
@@ -145,12 +145,6 @@ class DetectStage:
         self._findings.restore(payload["findings"])
 
 
-def _joined(*parts: Judged) -> Judged:
-    return Judged(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("row", "t", "x", "flag", "tests"))
-    )
-
-
 def _revised(flow: Flow) -> tuple[Judged, Judged]:
     """Earlier readings by what has become known of them now; the rest of it has been told before."""
     apart = np.isin(key_of(flow.revised.row, flow.revised.t), key_of(flow.apart.row, flow.apart.t))
@@ -169,5 +163,5 @@ def _flagged(*parts: Judged) -> Judged:
     telling = [part.take((part.tests & np.uint32(TELLING)) != 0) for part in parts if len(part)]
     if not any(len(part) for part in telling):
         return Judged.empty()
-    joined = _joined(*telling)
+    joined = Judged.joined(*telling)
     return joined.take(np.lexsort((joined.t, joined.row)))

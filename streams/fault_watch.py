@@ -11,19 +11,15 @@ import numpy as np
 from domain.flags import Test
 from domain.readings import Floats
 from domain.scores import Judged
-from domain.times import HOUR_MS
 from models.causes import CAUSES, RULES, TELLING, Cause, named
 
 _REST_MS = 30 * 60_000
 _REST_INTERVALS = 6.0
-_REST_APART_MS = 2 * HOUR_MS  # what is told of hours goes on when the next one fails, too
+_REST_CELLS = 2  # what is told of cells of time goes on when the next one fails, too
 _TOGETHER_INTERVALS = 6.0  # flagged readings farther apart do not add up
 #: A fault of a kind that proves itself, so long after another was told, is one of its own: not what that has become.
 _ANOTHER_INTERVALS = 12.0
 _ANOTHER_MS = 60 * 60_000
-
-
-_APART = "quality.neighbour"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +43,8 @@ class _Case:
 
 
 def _known(t: int, cause: Cause) -> int:
-    """When what reading ``t`` shows can be known: how it stands to its neighbours at the end of its hour."""
-    return t - t % HOUR_MS + HOUR_MS if cause.rule == _APART else t
+    """When what reading ``t`` shows can be known."""
+    return t - t % cause.cell_ms + cause.cell_ms if cause.cell_ms else t
 
 
 class FaultWatch:
@@ -116,8 +112,8 @@ class FaultWatch:
     @staticmethod
     def _patience(case: _Case, interval_ms: float) -> float:
         intervals = _REST_INTERVALS if case.told else _TOGETHER_INTERVALS
-        least = _REST_APART_MS if _APART in case.counts else _REST_MS if case.told else 0.0
-        return max(least, intervals * interval_ms)
+        cells = _REST_CELLS * max((RULES[rule].cell_ms for rule in case.counts), default=0)
+        return max(_REST_MS if case.told else 0.0, cells, intervals * interval_ms)
 
     def _over(self, row: int, case: _Case, interval_ms: float) -> list[Turn]:
         del self._cases[row]

@@ -15,7 +15,6 @@ from streams.road_points import Point
 from streams.state import refusal, restore_learned, snapshot
 
 _PAUSE_STEPS = 10  # a pause so long, and what is known of the steps before says nothing of the next
-_FORGET_STEPS = 7  # without a value: longer than any model looks back
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +73,7 @@ class DetectorOnPlaces:
         if not np.isfinite(columns).any():
             return []
         if point.end - self._end > _PAUSE_STEPS * point.minutes * MINUTE_MS:
-            nothing = np.full(self.places.rows.shape, np.nan)
-            for _ in range(_FORGET_STEPS):
-                self.model.step(*nothing)
+            self.model = self.detector.make(self.places.metres)
         self._end = point.end
         seen = self.model.step(*columns)
         told = self.gate.step(point.end - 1, seen, np.asarray(np.isfinite(columns).all(axis=0)))

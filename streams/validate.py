@@ -228,7 +228,7 @@ def _by_row(row: Rows, t: Ints) -> Ints:
 
 def _once(first: Judged, second: Judged) -> Judged:
     """Both, sorted by (row, t); where one reading stands in both, the second, which knows more."""
-    both = Judged(*(np.concatenate((getattr(first, c), getattr(second, c))) for c in Judged.__slots__))
+    both = Judged.joined(first, second)
     both = both.take(np.lexsort((np.arange(len(both)), both.t, both.row)))
     last = np.ones(len(both), dtype=bool)
     last[:-1] = (both.row[1:] != both.row[:-1]) | (both.t[1:] != both.t[:-1])
