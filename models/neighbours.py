@@ -34,6 +34,7 @@ class Neighbours:
     def __init__(self, links: Iterable[Link] = (), limits: NeighbourLimits = NeighbourLimits()) -> None:  # noqa: B008
         self._roads = both_ways(links)
         self._limits = limits
+        self._specs: Sequence[SeriesSpec] = ()
         self._near: NDArray[np.intp] = np.empty((0, NEIGHBOURS_MAX), np.intp)
         self._cells: Floats = np.empty(0)  # in a row before a verdict
         self._state: Floats = np.zeros((_LINES, 0))
@@ -41,11 +42,8 @@ class Neighbours:
         self._closed = _NEVER  # cells before this one are judged
 
     def ensure(self, specs: Sequence[SeriesSpec]) -> None:
-        """Make room, and find the neighbours anew; a sensor may come between others."""
-        if len(specs) != len(self._near):
-            self._near = neighbour_lists(specs, self._roads)
-            local = np.array([spec.quantity.name in LOCAL for spec in specs])
-            self._cells = np.where(local, self._limits.cells_local, self._limits.cells)
+        """Make room."""
+        self._specs = specs
         more = len(specs) - self._state.shape[1]
         if more > 0:
             self._state = np.pad(self._state, ((0, 0), (0, more)))
@@ -71,6 +69,8 @@ class Neighbours:
         """Judge the cells that end by ``until_ms``: rows that fail, and the start of the cell in which (epoch ms)."""
         end = until_ms // HOUR_MS
         due = sorted(cell for cell in self._sums if cell < end)
+        if due and len(self._specs) != len(self._near):
+            self._look_around()
         rows, starts = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
         for cell in due:
             failed = np.flatnonzero(self._judge(cell, self._sums.pop(cell))).astype(np.int32)
@@ -78,6 +78,12 @@ class Neighbours:
             starts.append(np.full(len(failed), cell * HOUR_MS, np.int64))
         self._closed = max(self._closed, end)
         return np.concatenate(rows), np.concatenate(starts)
+
+    def _look_around(self) -> None:
+        """Find the neighbours anew: a sensor may come between others. Many may come at once, so not with each."""
+        self._near = neighbour_lists(self._specs, self._roads)
+        local = np.array([spec.quantity.name in LOCAL for spec in self._specs])
+        self._cells = np.where(local, self._limits.cells_local, self._limits.cells)
 
     def _judge(self, cell: int, sums: Floats) -> NDArray[np.bool_]:
         s, limits = self._state, self._limits

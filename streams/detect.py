@@ -45,7 +45,7 @@ class DetectStage:
         self._traces = Traces()
         self._faults = FaultWatch()
         self._silence = SilenceWatch(board.area, board.index.specs)
-        self._explain = Explainer(board.area, detector, board.index.specs, self._traces)
+        self._explain = Explainer(board, detector, self._traces)
         self._last_scored = np.empty(0, dtype=np.int64)
         self._findings = OpenFindings(board, self._explain, self._last_scored_of)
 

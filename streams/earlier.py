@@ -54,8 +54,9 @@ class EarlierStage:
 
     def _with(self, finding: Finding) -> Finding:
         row = int(self._board.index.rows(finding.series[:1])[0]) if finding.series else -1
-        if not 0 <= row < len(self._hour):
+        if row < 0:
             return finding
+        self._grow()
         why = msgspec.structs.replace(finding.why, earlier=self.before(row, finding.onset))
         return msgspec.structs.replace(finding, why=why)
 

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.messages import Channel, Finding, ModelRef, Why
 from domain.scores import Judged, Scores
 from models.causes import Cause
 from models.contract import Detector
 from models.explain import sentence
+from models.neighbour_lists import both_ways, neighbour_lists
 from models.quality import QualityTests
-from models.series_spec import SeriesSpec
+from streams.board import Board
 from streams.quarantine import identity
 from streams.traces import Traces, number
 
@@ -30,11 +32,13 @@ class Scored:
 class Explainer:
     """Makes findings for the rows of one area."""
 
-    def __init__(self, area: str, detector: Detector, specs: list[SeriesSpec], traces: Traces) -> None:
-        self._area = area
+    def __init__(self, board: Board, detector: Detector, traces: Traces) -> None:
+        self._area = board.area
         self._detector = detector
-        self._specs = specs
+        self._specs = board.index.specs
         self._traces = traces
+        self._roads = both_ways(board.links)
+        self._near: NDArray[np.intp] = np.empty((0, 0), np.intp)
 
     def opened(self, scored: Scored, k: int) -> Finding:
         """The finding that reading ``k`` opens."""
@@ -125,19 +129,16 @@ class Explainer:
         )
 
     def _neighbours(self, row: int) -> list[dict[str, object]]:
-        """What other sensors of the area say of the same quantity just now."""
-        mine = self._specs[row]
-        told: list[dict[str, object]] = []
-        for other, spec in enumerate(self._specs):
-            if other == row or spec.quantity.name != mine.quantity.name or len(told) == _NEIGHBOURS_MAX:
-                continue
-            last = self._traces.last(other)
-            if last is not None:
-                told.append(
-                    {"series": spec.name, "time": last.time, "observed": last.value, "expected": last.expected,
-                     "lower": last.lower, "upper": last.upper}
-                )  # fmt: skip
-        return told
+        """What the nearest other sensors of the area say of the same quantity just now."""
+        if len(self._near) != len(self._specs):
+            self._near = neighbour_lists(self._specs, self._roads)
+        near = [other for other in self._near[row].tolist() if other >= 0]
+        told = [(self._specs[other].name, last) for other in near if (last := self._traces.last(other)) is not None]
+        return [
+            {"series": name, "time": last.time, "observed": last.value, "expected": last.expected,
+             "lower": last.lower, "upper": last.upper}
+            for name, last in told[:_NEIGHBOURS_MAX]
+        ]  # fmt: skip
 
 
 def _severity(score: float) -> str:

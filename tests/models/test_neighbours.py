@@ -148,6 +148,21 @@ def test_stations_have_the_nearest_and_roads_what_they_join() -> None:
     assert near[11].tolist() == [10, 9, 8, 7, 6, 5, 4, 3]  # its only link leads too far
 
 
+def test_of_many_at_few_places_the_order_is_by_distance_then_name() -> None:
+    """More than are compared at once, many of them equally near, some without a position: as one by one."""
+    rng = np.random.default_rng(7)
+    no2 = quantity("air.no2")
+    sensors = [Sensor(f"s{k}", "a", lat=52.0 + 0.01 * int(rng.integers(9)), lon=-1.0) for k in range(300)]
+    sensors += [Sensor("nowhere", "a"), Sensor("unknown", "a")]
+    found = neighbour_lists([SeriesSpec(f"{s.sensor}/air.no2", no2, s) for s in sensors], {})
+    for row in (0, 150, 299):
+        others = [(abs((s.lat or 99.0) - (sensors[row].lat or 0.0)), s.sensor, k) for k, s in enumerate(sensors)]
+        nearest = sorted((round(degrees, 6), name, k) for degrees, name, k in others if k != row)
+        assert found[row].tolist() == [k for _, _, k in nearest[:8]]
+    named = sorted(range(302), key=lambda k: sensors[k].sensor)
+    assert found[300].tolist() == [k for k in named if k != 300][:8], "nobody is near to one without a position"
+
+
 def test_other_quantities_and_counters_are_no_neighbours() -> None:
     mixed = [*specs(3), *specs(3, "air.o3"), *specs(3, "energy.energy_import")]
     near = neighbour_lists(mixed, {})

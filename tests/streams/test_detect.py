@@ -47,10 +47,13 @@ class Threshold:
 
 
 class Stage:
-    """A detect stage on a board whose series report at the given interval."""
+    """A detect stage on a board whose series report at the given interval, the sensors ``nearer`` from a on."""
 
-    def __init__(self, interval_s: float = 300.0) -> None:
-        register = SensorRegister([Sensor(n, "ring", interval_s=interval_s, place=f"Place {n}") for n in "abcd"])
+    def __init__(self, interval_s: float = 300.0, nearer: str = "abcd") -> None:
+        register = SensorRegister([
+            Sensor(n, "ring", interval_s=interval_s, place=f"Place {n}", lat=52 + 0.01 * nearer.index(n), lon=-1.0)
+            for n in "abcd"
+        ])  # fmt: skip
         self.board = Board.of("ring", register, Patience(10_000, 2 * HOUR))
         self.board.index.rows(NAMES)
         self.board.interval.ensure(self.board.index.specs)
@@ -166,6 +169,13 @@ def test_what_the_neighbours_do_too_is_no_fault_of_the_sensor() -> None:
     made.board.slow_residual = np.array([0.1, 0.0, 4.0, -0.2, 0.3])
     (finding,) = made.frame((3, 5, 50.0), flag=Flag.SUSPECT, tests=int(Test.DRIFT)).findings
     assert (finding.kind, finding.rule) == ("quality", "quality.drift")
+
+
+def test_the_nearest_neighbours_are_told_first() -> None:
+    made = Stage(nearer="adcb")
+    made.frame(*((row, 0, 50.0) for row in range(5)))
+    (finding,) = made.frame((0, 5, 150.0)).findings
+    assert [told["series"] for told in finding.why.neighbours] == [NAMES[4], NAMES[3], NAMES[2]]
 
 
 def test_what_differs_from_its_neighbours_is_a_fault_from_the_end_of_the_hour() -> None:

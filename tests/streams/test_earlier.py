@@ -78,3 +78,7 @@ def test_state_and_older_messages():
     onset = T0 + 99 * HOUR
     assert told(again, onset) == told(kept, onset) != []
     assert b"earlier" not in msgspec.json.encode(finding(onset)), "a finding without history looks as it always did"
+
+
+def test_before_the_first_hour_is_over_there_are_no_earlier_days_however_frames_are_cut():
+    assert told(stage(), T0) == []
