@@ -20,7 +20,7 @@ run: setup ## the demo: a simulated town, the whole system in one process
 	@$(BIN)/borough demo
 
 test: dev install-test-tools lint ## lint, then all tests (BOROUGH_REQUIRE=all: nothing may be skipped)
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --no-loadscope-reorder
 
 lint: dev ## ruff, mypy, import directions, generated reference
 	@$(BIN)/ruff check .

@@ -5,6 +5,7 @@ failure, so that a complete run is complete.
 """
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,30 @@ import pytest
 from tests.native import tools
 from tests.native.influx import DATABASE, NativeInflux, create_database
 from tests.native.kafka import NativeKafka
+
+_LIVE = ("tests/faults", "tests/system", "tests/browser")  # these wait for real programs most of the time
+
+
+def pytest_configure() -> None:
+    """What a script starts in the background ignores Ctrl-C, and so would all that is started and stopped here."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The live tests come first: they take longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LIVE))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """``make test`` runs tests beside each other: the live ones of a folder one by one, the others by module."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Beside(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((folder for folder in _LIVE if nodeid.startswith(folder)), nodeid.split("::")[0])
+
+    return Beside(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """A server process of its own: started on loopback with a folder of its own, stopped by whoever started it."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -17,11 +18,20 @@ _START_S = 120.0  # a JVM on a busy machine
 _STOP_S = 15.0
 
 
+#: Below what systems hand out for connections (Linux from 32768, others from 49152): nobody takes the port of a server
+#: that is down for a moment. Each process begins elsewhere, so test runs beside each other do not meet.
+_PORTS = range(20_000, 32_000)
+_next_port = itertools.count(os.getpid() * 101)
+
+
 def free_port() -> int:
-    """A loopback port that was free just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that was free just now, and is not handed out again before all others."""
+    for k in itertools.islice(_next_port, len(_PORTS)):
+        port = _PORTS[k % len(_PORTS)]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no free port in {_PORTS}")
 
 
 class NativeService:

@@ -16,7 +16,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from domain.times import MINUTE_MS, format_time
-from service.http import bind
+from tests.native.service import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SENSORS = "sensor,area,lat,lon,interval_s\nloop-1,north,52,-1,20\nair-1,centre,52,-1,60\n"
@@ -69,11 +69,6 @@ class Town:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)
-
-
-def free_port() -> int:
-    with bind("127.0.0.1", 0) as sock:
-        return int(sock.getsockname()[1])
 
 
 @pytest.fixture
