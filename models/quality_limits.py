@@ -102,10 +102,10 @@ class ShapeLimits:
     design half of its series, at well under one alert per sensor-week; the spike rule itself is QARTOD's.
     """
 
-    spike: float = 4.5  # |x[n−1] − (x[n] + x[n−2]) / 2|, in mean changes from reading to reading
+    spike: float = 5.5  # |x[n−1] − (x[n] + x[n−2]) / 2|, in mean changes from reading to reading
     spike_fail: float = 12.0
-    spike_record: float = 1.25
-    noise: float = 2.4  # median of the last eight such differences
+    spike_record: float = 1.5
+    noise: float = 2.7  # median of the last eight such differences
     noise_record: float = 1.1
     step: float = 14.0  # median of three readings against the three before
     step_record: float = 1.1
@@ -113,7 +113,7 @@ class ShapeLimits:
     slow_s: float = 4 * 3_600.0  # over so long,
     slow_readings: float = 24.0  # and at least so many readings
     drift_record: float = 0.9
-    attenuated: float = 0.3  # of the mean change of the last ten days or so
+    attenuated: float = 0.25  # of the mean change of the last ten days or so
     climatology: float = 8.0  # mean residuals at that hour (QARTOD climatology test; about 6 sigma)
     record_memory_s: float = 30 * 86_400.0
     #: The largest of n days is on average exceeded on the day after once in n + 1 times. Where tails are exponential it
