@@ -12,7 +12,7 @@ from simulator.truth import Truth
 
 __all__ = [
     "FAULTS", "BatteryDecline", "CardOff", "Clipped", "ClockSkew", "CounterReset", "CounterRollover", "CounterSwap",
-    "Drift", "DropOut", "Gain", "Intermittent", "Noisy", "Offset", "SensorFault", "Silent", "Spikes", "Stuck",
+    "Damped", "Drift", "DropOut", "Gain", "Intermittent", "Noisy", "Offset", "SensorFault", "Silent", "Spikes", "Stuck",
     "SwappedChannels", "WrongUnit",
 ]  # fmt: skip
 
@@ -98,6 +98,18 @@ class Clipped(SensorFault):
 
     def apply(self, column: Column) -> Column:
         return column.having(np.minimum(column.x, (1 - 0.5 * self.strength) * abs(column.held)))
+
+
+class Damped(SensorFault):
+    """A clogged inlet: the output hardly follows, at strength 1 by a tenth of every movement since the start."""
+
+    kind: ClassVar[str] = "damped"
+
+    def alters(self, quantity: str) -> bool:
+        return quantity != _COUNTER
+
+    def apply(self, column: Column) -> Column:
+        return bounded(column, column.held + (1 - 0.9 * self.strength) * (column.x - column.held))
 
 
 class Intermittent(SensorFault):
@@ -230,7 +242,7 @@ class CounterSwap(_Counter):
 FAULTS: dict[str, type[SensorFault]] = {
     fault.kind: fault
     for fault in (
-        Stuck, Drift, Spikes, Noisy, Offset, Gain, Clipped, Intermittent, DropOut, CardOff, Silent, SwappedChannels,
-        WrongUnit, ClockSkew, BatteryDecline, CounterReset, CounterRollover, CounterSwap,
+        Stuck, Drift, Spikes, Noisy, Offset, Gain, Clipped, Damped, Intermittent, DropOut, CardOff, Silent,
+        SwappedChannels, WrongUnit, ClockSkew, BatteryDecline, CounterReset, CounterRollover, CounterSwap,
     )
 }  # fmt: skip

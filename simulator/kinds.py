@@ -106,6 +106,7 @@ _WHERE: dict[str, tuple[tuple[str, ...], Strength]] = {
     "offset": (("sensor", "series"), _DEVIATION),
     "gain": (("sensor", "series"), Strength("1", -1.5, 5.0, 1.0, "1 reads half too much")),
     "clipped": (("sensor", "series"), Strength("1", 0.05, 1.9, 1.0, "1 saturates at half of the last good value")),
+    "damped": (("sensor", "series"), Strength("1", 0.05, 1.1, 1.0, "1 leaves a tenth of every movement")),
     "intermittent": (("sensor", "series"), _READINGS),
     "drop-out": (("sensor", "series"), _NONE),
     "card-off": (("loop",), _NONE),

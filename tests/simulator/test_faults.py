@@ -136,6 +136,12 @@ def test_gain_clipping_and_loose_contact() -> None:
     assert set(now) - {0.0} <= set(was)
 
 
+def test_a_damped_signal_moves_as_before_by_a_tenth() -> None:
+    was, now = during(FAULTS["damped"]("air-004/air.no2", START, END), "air-004/air.no2")
+    assert np.allclose(np.diff(now), 0.1 * np.diff(was), atol=1e-3)
+    assert "meter-009/energy.energy_import" not in FAULTS["damped"]("meter-009", START, END).truth(TOWN).series
+
+
 def test_card_off_has_no_flow_and_no_speed() -> None:
     _, flow = during(FAULTS["card-off"]("loop-012", START, END), "loop-012/traffic.flow")
     _, speed = during(FAULTS["card-off"]("loop-012", START, END), "loop-012/traffic.speed")
