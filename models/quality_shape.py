@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from domain.flags import Flag, Test
 from domain.readings import Floats, Ints
 from models.contract import Payload
+from models.kinds_of_day import weekend
 from models.quality_course import Course
 from models.quality_limits import ShapeLimits
 from models.quality_scale import Away, Scale
@@ -32,6 +33,7 @@ _FROM_USUAL: Final = 0.5  # of a step: what began so close to the usual course h
 _UNUSUAL: Final = 3.0  # mean residuals
 _LEARNED_MOST: Final = 12.0  # mean residuals from what is expected
 _DAY: Final = 86_400.0
+_WEEK: Final = 7 * _DAY
 _OFF_COURSE: Final = np.uint32(Test.LEVEL | Test.DRIFT)
 (LAST_R, BEFORE_R, BEFORE_T, CHANGE, VIVID, SLOW, BIG_STEP, STILL, STILL_MEAN) = range(9)
 # Of spike, noise, step and drift: the record, the record when it last began to rise, and when that was (seconds).
@@ -52,6 +54,7 @@ class _Now:
     warm: NDArray[np.bool_]
     day_share: Floats  # of a day that one sampling interval is
     slow_share: Floats  # of the time over which the slow residual is taken
+    strange: NDArray[np.bool_]  # a kind of day that the series has not lived through
     young: Floats  # by so much more than its record a series has to show, as its record is young
 
 
@@ -133,6 +136,7 @@ class Shape:
             warm=old & (s[SEEN] >= limits.learned_readings) & (day[_COUNT] >= 5) & ~c.cumulative & (one[CHANGE] > 0),
             day_share=np.minimum(interval / _DAY, 1.0),
             slow_share=np.minimum(interval / limits.slow_s, 1 / limits.slow_readings),
+            strange=(age < _WEEK) & weekend((c.t // _DAY).astype(np.int64)),
             young=1 + limits.young * np.log(np.maximum(limits.record_memory_s / np.maximum(age, 1.0), 1.0)),
         )
         return now, day
@@ -200,6 +204,8 @@ class Shape:
         slow, moved = np.abs(one[SLOW]), after - before
         # What has come back to its course is well, though the slow mean has not followed yet.
         away &= now.r * np.sign(one[SLOW]) > 0.5 * slow * now.size
+        # Working days say nothing of a weekend's course: on the first one only steps are told.
+        away &= ~now.strange
         # A level is told from a drift by the step away from its usual course that it began with, remembered for four
         # times the slow residual's time; a step back to that course ends whichever it was.
         usual = np.abs(before) < _FROM_USUAL * np.abs(moved)

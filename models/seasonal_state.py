@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from domain.errors import Misconfigured, Rejected
 from domain.readings import Floats, Ints
-from domain.times import DAY_MS, HOUR_MS
+from domain.times import HOUR_MS
 from models import tail
 from models.contract import Payload
+from models.kinds_of_day import weekend
 
 HOURS: Final = 24
 BINS: Final = 3 * HOURS  # profile of every day, of weekdays, of weekends
@@ -25,8 +26,6 @@ LINES: Final = 22
 
 _LOG_QUANTILE_AT_START = np.log(np.array([[2.6], [3.0], [2.0]]))
 _EXCESS_AT_START = np.array([[0.6], [0.8], [0.5]])
-_THURSDAY = 3  # weekday of 1970-01-01, Monday is 0
-_SATURDAY = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +79,14 @@ class Calendar:
 
     @classmethod
     def of(cls, t: Ints) -> "Calendar":
-        days, ms = np.divmod(t, DAY_MS)
-        hours = ms / HOUR_MS
-        floor = np.floor(hours - 0.5)
-        after = hours - 0.5 - floor
-        before_bin = floor.astype(np.int64) % HOURS
-        after_bin = (before_bin + 1) % HOURS
-        kind = np.where((days + _THURSDAY) % 7 >= _SATURDAY, 2 * HOURS, HOURS)
-        at = np.stack([before_bin, after_bin, kind + before_bin, kind + after_bin])
-        share = np.stack([1 - after, after, 1 - after, after])
-        return cls(at, share, hours.astype(np.int64))
+        """A bin is of the kind of day in which its middle lies, so that nothing jumps at midnight."""
+        middle, past = np.divmod(t - HOUR_MS // 2, HOUR_MS)
+        after = past / HOUR_MS
+        bins = middle + np.array([[0], [1]])  # since the epoch
+        hour = bins % HOURS
+        kind = np.where(weekend(bins // HOURS), 2 * HOURS, HOURS)
+        share = np.stack([1 - after, after])
+        return cls(np.concatenate([hour, kind + hour]), np.concatenate([share, share]), t // HOUR_MS % HOURS)
 
 
 class SeasonalState:

@@ -13,13 +13,13 @@ STEP = 10 * 60_000
 DAY = 144
 
 
-def failed(x: np.ndarray, name: str = "energy.active_power") -> np.ndarray:
-    """``uint32[n]``: failed tests of readings ten minutes apart, from a Thursday 00:00 on."""
+def failed(x: np.ndarray, name: str = "energy.active_power", first_day: int = 0) -> np.ndarray:
+    """``uint32[n]``: failed tests of readings ten minutes apart, from 00:00 of a day on; day 0 is a Thursday."""
     tests = QualityTests()
     tests.ensure([SeriesSpec(f"s/{name}", quantity(name), Sensor("s", "a"))])
     n = len(x)
     flag, none = np.full(n, Flag.GOOD, np.uint8), np.zeros(n, np.uint32)
-    return tests.check(Judged(np.zeros(n, np.int32), np.arange(n) * STEP, x, flag, none))[1]
+    return tests.check(Judged(np.zeros(n, np.int32), (first_day * DAY + np.arange(n)) * STEP, x, flag, none))[1]
 
 
 def has(tests: np.ndarray, test: Test) -> np.ndarray:
@@ -58,3 +58,16 @@ def test_a_young_record_has_to_be_broken_by_more() -> None:
 
     assert not shifted(4)
     assert shifted(32)
+
+
+def test_on_the_first_weekend_a_series_may_leave_the_course_of_working_days() -> None:
+    def crept(day: int) -> bool:
+        """Whether six hours down and staying there is told, from 03:00 of a day on; the first is a Monday."""
+        x = course(day + 1, swing=0.0)
+        at = day * DAY + DAY // 8
+        x[at:] -= np.minimum(np.arange(len(x) - at) / (DAY // 4), 1.0) * 6.0
+        told = failed(x, first_day=4)
+        return bool(has(told, Test.LEVEL).size + has(told, Test.DRIFT).size)
+
+    thursday, saturday, sunday, second_saturday = 3, 5, 6, 12
+    assert [crept(day) for day in (thursday, saturday, sunday, second_saturday)] == [True, False, False, True]

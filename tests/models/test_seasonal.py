@@ -49,6 +49,14 @@ def test_the_first_weekend_is_no_alert():
     assert (run(x).score[: 4 * PER_DAY] >= 0.5).sum() <= 1
 
 
+def test_what_is_expected_does_not_jump_at_the_midnight_before_a_weekend():
+    """A bin of the profile belongs to the day in which it lies: one kind of day passes into the next within an hour."""
+    x = np.roll(daily(12), PER_DAY // 4)[4 * PER_DAY :]  # lowest at midnight
+    expected = run(x).expected  # day 0 is a Thursday
+    saturday = 2 * PER_DAY
+    assert np.abs(np.diff(expected)[saturday - 1 :: PER_DAY]).max() < 2 * 20, "twice the scatter"
+
+
 @pytest.mark.parametrize(
     ("kind", "channel"), [("spike", "change"), ("noise", "noise"), ("shift", "change"), ("drop-out", "change")]
 )
