@@ -20,6 +20,20 @@ _AT_ONCE: Final = 256  # rows: distances to all others stand in memory
 Roads = dict[str, list[tuple[str, float]]]
 
 
+class NeighbourLists:
+    """The lists of one area's series, looked up anew when series have come: one may come between others."""
+
+    def __init__(self, links: Iterable[Link] = ()) -> None:
+        self._roads = both_ways(links)
+        self._found: NDArray[np.intp] = np.empty((0, NEIGHBOURS_MAX), np.intp)
+
+    def of(self, specs: Sequence[SeriesSpec]) -> NDArray[np.intp]:
+        """``intp[rows, 8]``, see :func:`neighbour_lists`; series are only ever added to ``specs``."""
+        if len(specs) != len(self._found):
+            self._found = neighbour_lists(specs, self._roads)
+        return self._found
+
+
 def neighbour_lists(specs: Sequence[SeriesSpec], roads: Roads) -> NDArray[np.intp]:
     """``intp[rows, 8]``: rows of the same quantity at other sensors, the nearest first; -1 where there are no more.
 
@@ -75,10 +89,7 @@ def _nearest(members: NDArray[np.intp], sensors: Sequence[Sensor]) -> NDArray[np
     found = np.full((n, NEIGHBOURS_MAX), -1, np.intp)
     if most < 1:
         return found
-    lat, lon = (
-        np.radians([np.nan if (degrees := getattr(s, axis)) is None else degrees for s in sensors])
-        for axis in ("lat", "lon")
-    )
+    lat, lon = np.radians(np.array([(s.lat, s.lon) for s in sensors], np.float64).T)  # None becomes NaN
     for begin in range(0, n, _AT_ONCE):
         metres = _metres(lat, lon, slice(begin, begin + _AT_ONCE))
         here = np.arange(len(metres))

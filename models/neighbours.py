@@ -5,17 +5,16 @@ failed), on what a reading is away from its own usual course, in its own scatter
 be alike. Cells are hours; what is compared is a mean over a cell with the median of the neighbours' means.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.readings import Floats, Ints, Rows
-from domain.sensors import Link
 from domain.times import HOUR_MS
 from models.contract import Payload
-from models.neighbour_lists import NEIGHBOURS_MAX, NEIGHBOURS_MIN, both_ways, neighbour_lists
+from models.neighbour_lists import NEIGHBOURS_MIN, NeighbourLists
 from models.quality_limits import LOCAL, NeighbourLimits
 from models.series_spec import SeriesSpec
 
@@ -31,19 +30,21 @@ class Neighbours:
     kind: ClassVar[str] = "neighbours"
     version: ClassVar[str] = "1"
 
-    def __init__(self, links: Iterable[Link] = (), limits: NeighbourLimits = NeighbourLimits()) -> None:  # noqa: B008
-        self._roads = both_ways(links)
+    def __init__(self, near: NeighbourLists | None = None, limits: NeighbourLimits = NeighbourLimits()) -> None:  # noqa: B008
+        self._near = near or NeighbourLists()
         self._limits = limits
         self._specs: Sequence[SeriesSpec] = ()
-        self._near: NDArray[np.intp] = np.empty((0, NEIGHBOURS_MAX), np.intp)
         self._cells: Floats = np.empty(0)  # in a row before a verdict
         self._state: Floats = np.zeros((_LINES, 0))
         self._sums: dict[int, Floats] = {}  # cell → sum, readings of each row
         self._closed = _NEVER  # cells before this one are judged
 
     def ensure(self, specs: Sequence[SeriesSpec]) -> None:
-        """Make room."""
+        """Make room. Who is whose neighbour is asked when a cell closes: many series may come at once."""
         self._specs = specs
+        if len(specs) != len(self._cells):
+            local = np.array([spec.quantity.name in LOCAL for spec in specs])
+            self._cells = np.where(local, self._limits.cells_local, self._limits.cells)
         more = len(specs) - self._state.shape[1]
         if more > 0:
             self._state = np.pad(self._state, ((0, 0), (0, more)))
@@ -69,8 +70,6 @@ class Neighbours:
         """Judge the cells that end by ``until_ms``: rows that fail, and the start of the cell in which (epoch ms)."""
         end = until_ms // HOUR_MS
         due = sorted(cell for cell in self._sums if cell < end)
-        if due and len(self._specs) != len(self._near):
-            self._look_around()
         rows, starts = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
         for cell in due:
             failed = np.flatnonzero(self._judge(cell, self._sums.pop(cell))).astype(np.int32)
@@ -79,18 +78,12 @@ class Neighbours:
         self._closed = max(self._closed, end)
         return np.concatenate(rows), np.concatenate(starts)
 
-    def _look_around(self) -> None:
-        """Find the neighbours anew: a sensor may come between others. Many may come at once, so not with each."""
-        self._near = neighbour_lists(self._specs, self._roads)
-        local = np.array([spec.quantity.name in LOCAL for spec in self._specs])
-        self._cells = np.where(local, self._limits.cells_local, self._limits.cells)
-
     def _judge(self, cell: int, sums: Floats) -> NDArray[np.bool_]:
         s, limits = self._state, self._limits
         total, count = sums
         speaks = (count > 0) & (count >= limits.readings_share * s[COUNT])
         mean = np.where(speaks, total / np.maximum(count, 1.0), np.nan)
-        others, spread, many = _around(mean, self._near)
+        others, spread, many = _around(mean, self._near.of(self._specs))
         told = speaks & (many >= NEIGHBOURS_MIN)
         gap = np.where(told, mean - others, 0.0)
         s[SLOW] += np.where(told, (gap - s[SLOW]) / limits.slow_cells, 0.0)

@@ -6,7 +6,7 @@ readings are cut into frames; a later reading may revise it (a spike is known wh
 physics when the other quantity has arrived).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,9 +16,9 @@ from domain.errors import Rejected
 from domain.flags import Flag, Test
 from domain.readings import Flags, Floats, Ints, Mask, Rows
 from domain.scores import Judged
-from domain.sensors import Link
 from models import quality_steps as steps
 from models.contract import Payload
+from models.neighbour_lists import NeighbourLists
 from models.neighbours import Neighbours
 from models.quality_limits import RATE_PER_MINUTE, RATED_MARGIN, CounterLimits, FlatLimits, ShapeLimits, user_span
 from models.quality_shape import Shape
@@ -38,13 +38,13 @@ class QualityTests:
         shape: ShapeLimits = ShapeLimits(),  # noqa: B008  frozen values
         flat: FlatLimits = FlatLimits(),  # noqa: B008
         counters: CounterLimits = CounterLimits(),  # noqa: B008
-        links: Iterable[Link] = (),
+        near: NeighbourLists | None = None,
     ) -> None:
         self._flat, self._counters = flat, counters
         self._state: Floats = np.zeros((steps.LINES, 0))
         self._shape = Shape(shape)
         self._swapped = Swapped()
-        self._neighbours = Neighbours(links)
+        self._neighbours = Neighbours(near)
         self._span: Floats = np.empty((4, 0))  # sensor span and user span: lower, upper
         self._rated: Floats = np.empty(0)
         self._rate_limit: Floats = np.empty(0)

@@ -7,6 +7,7 @@ import numpy as np
 from domain.readings import Floats, Ints
 from domain.sensors import Link, SensorRegister
 from models.interval import IntervalLearner
+from models.neighbour_lists import NeighbourLists
 from streams.area_clock import NEVER, AreaClock, Patience
 from streams.reading_log import ReadingLog
 from streams.series_index import SeriesIndex
@@ -18,6 +19,7 @@ class Board:
 
     Attributes:
         links: the road graph, of the whole register.
+        near: which series stand beside which.
         keep_from: ``int64[rows]`` from which event time on readings of each row may still change something, epoch ms;
             moves on from time to time.
         slow_residual: ``float64[rows]`` how far each series has been from its usual course of late, in its own scatter.
@@ -32,6 +34,7 @@ class Board:
     clock: AreaClock
     interval: IntervalLearner
     links: tuple[Link, ...] = ()
+    near: NeighbourLists = field(default_factory=NeighbourLists)
     keep_from: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     slow_residual: Floats = field(default_factory=lambda: np.empty(0))
     floor: int = NEVER
@@ -40,4 +43,6 @@ class Board:
     @classmethod
     def of(cls, area: str, register: SensorRegister, patience: Patience) -> "Board":
         index = SeriesIndex(register)
-        return cls(area, patience, index, ReadingLog(), AreaClock(patience), IntervalLearner(), register.links)
+        links = register.links
+        near = NeighbourLists(links)
+        return cls(area, patience, index, ReadingLog(), AreaClock(patience), IntervalLearner(), links, near)

@@ -4,14 +4,12 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from domain.messages import Channel, Finding, ModelRef, Why
 from domain.scores import Judged, Scores
 from models.causes import Cause
 from models.contract import Detector
 from models.explain import sentence
-from models.neighbour_lists import both_ways, neighbour_lists
 from models.quality import QualityTests
 from streams.board import Board
 from streams.quarantine import identity
@@ -37,8 +35,7 @@ class Explainer:
         self._detector = detector
         self._specs = board.index.specs
         self._traces = traces
-        self._roads = both_ways(board.links)
-        self._near: NDArray[np.intp] = np.empty((0, 0), np.intp)
+        self._near = board.near
 
     def opened(self, scored: Scored, k: int) -> Finding:
         """The finding that reading ``k`` opens."""
@@ -130,9 +127,7 @@ class Explainer:
 
     def _neighbours(self, row: int) -> list[dict[str, object]]:
         """What the nearest other sensors of the area say of the same quantity just now."""
-        if len(self._near) != len(self._specs):
-            self._near = neighbour_lists(self._specs, self._roads)
-        near = [other for other in self._near[row].tolist() if other >= 0]
+        near = [other for other in self._near.of(self._specs)[row].tolist() if other >= 0]
         told = [(self._specs[other].name, last) for other in near if (last := self._traces.last(other)) is not None]
         return [
             {"series": name, "time": last.time, "observed": last.value, "expected": last.expected,

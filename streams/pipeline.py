@@ -38,7 +38,7 @@ def pipeline(board: Board, detector_name: str, road_names: Sequence[str] = DEFAU
     """A fresh pipeline. Raises: Misconfigured: no detector, or no road detector, has such a name."""
     maintain = MaintainStage(board)
     stages = (
-        ValidateStage(board, QualityTests(links=board.links)),
+        ValidateStage(board, QualityTests(near=board.near)),
         WindowStage(board),
         DetectStage(board, detector(detector_name)),
         AssetStage(board),
